@@ -26,7 +26,8 @@ function play(file: string) {
     .map((recorded) => {
       const decoded = decodeKvEventBatch(payloadOf(recorded));
       // Every rank of these recordings is a publisher, and so a pod, of its own.
-      if (decoded.ok) translation.take({ ...decoded.batch, dataParallelRank: 0 });
+      if (decoded.ok)
+        translation.take({ ...decoded.batch, dataParallelRank: 0 }, { sequence: recorded.seq ?? 0, timeS: 1 });
       cache.take(recorded);
       translation.collect(1e6);
       const claimed = new Map([...edge.claims].map(([name, { tier }]) => [name, tier]));
