@@ -5,6 +5,8 @@ import type { EventPod, IndexState, KvEventSink } from "../kv-event-sink.ts";
 import type { KvEventBatch } from "../kv-events/event.ts";
 import type { StreamPosition } from "../kv-events/event-sequence.ts";
 import type { LostTrack } from "../kv-events/follower.ts";
+import { CanonicalTokens } from "./canonical/canonical-tokens.ts";
+import { DecodedCheck } from "./canonical/decoded-check.ts";
 import { isAtLeast } from "./engine-version.ts";
 import { indexState, NO_EVIDENCE, type TranslationRefusal } from "./index-state.ts";
 import { PodTranslation } from "./pod-translation.ts";
@@ -37,9 +39,13 @@ export type EventTranslatorOptions = {
   readonly emit: (change: ClaimChange) => void;
   /** Where tables are kept over restarts of the collector, if anywhere. */
   readonly state?: { readonly folder: StateFolder; readonly saveEveryMs: number } | undefined;
+  /** Wall clock. */
   readonly nowMs: () => number;
   readonly log: Logger;
 };
+
+/** Of one core, for checking what models wrote. */
+const CHECK_CORE_SHARE = 0.25;
 
 type Followed = {
   epoch: string;
@@ -57,10 +63,13 @@ export class EventTranslator implements KvEventSink {
   readonly #options: EventTranslatorOptions;
   readonly #followed = new Map<string, Followed>();
 
+  readonly #check: DecodedCheck;
   readonly #saver: TableSaver | undefined;
 
   constructor(options: EventTranslatorOptions) {
     this.#options = options;
+    const { counts } = options;
+    this.#check = new DecodedCheck({ counts, coreShare: CHECK_CORE_SHARE, nowMs: () => performance.now() });
     const { state, nowMs, log } = options;
     if (state === undefined) return;
     const { folder, saveEveryMs: everyMs } = state;
@@ -69,6 +78,7 @@ export class EventTranslator implements KvEventSink {
 
   /** Saves what is to be kept, and ends. */
   async close(): Promise<void> {
+    this.#check.close();
     await this.#saver?.close();
   }
 
@@ -187,9 +197,20 @@ export class EventTranslator implements KvEventSink {
       log.error({ pod: pod.name, file: tokenizerFile, fault: tokenizer.message }, "tokenizer cannot be used");
       return "no_vocabulary";
     }
-    const text = { tokenBytes: tokenizer.tokenBytes, hasher, segmentBytes };
+    const { tokenBytes, encoder } = tokenizer;
+    const tokens = encoder && new CanonicalTokens(encoder, tokenBytes);
     const { name, epoch } = pod;
-    return new PodTranslation({ pod: name, epoch, text, secret: hashSecret, baseModel, limits, counts, emit });
+    return new PodTranslation({
+      pod: name,
+      epoch,
+      text: { tokenBytes, hasher, segmentBytes },
+      secret: hashSecret,
+      baseModel,
+      limits,
+      counts,
+      check: tokens && ((forest, block) => this.#check.offer(forest, tokens, block)),
+      emit,
+    });
   }
 
   /** Takes up what was saved of the pod's tables, if they are the same process's. */

@@ -1,7 +1,9 @@
 import type { ClaimChange } from "../../protocol/push-message.ts";
 import type { BlockStored, KvEvent, KvEventBatch } from "../kv-events/event.ts";
 import type { StreamPosition } from "../kv-events/event-sequence.ts";
+import type { BlockForest } from "./block-forest.ts";
 import { hostMediumBit } from "./block-medium.ts";
+import { type BlockIndex, NIL } from "./block-records.ts";
 import { cacheGroupOf } from "./cache-group.ts";
 import { ChainScopes } from "./chain-scopes.ts";
 import { ClaimLog } from "./claim-log.ts";
@@ -22,6 +24,8 @@ export type PodTranslationOptions = {
   readonly baseModel: string;
   readonly limits: BlockLimits;
   readonly counts: TranslationCounts;
+  /** Checks the blocks that the model wrote, where the tokenizer can be encoded with. */
+  readonly check: ((forest: BlockForest, block: BlockIndex) => void) | undefined;
   /** Takes claim changes, in order. */
   readonly emit: (change: ClaimChange) => void;
 };
@@ -215,7 +219,11 @@ export class PodTranslation {
     }
     this.#note(event);
     const blocks = rank ?? this.#addRank(rankNumber);
-    blocks.stored(event);
+    const last = blocks.stored(event);
+    // A prompt's blocks come many at once, those of an answer one by one.
+    if (last !== NIL && event.blockHashes.length === 1 && event.parentBlockHash !== undefined) {
+      this.#options.check?.(blocks.forest, last);
+    }
     if (!blocks.hashesUnchained) return;
     this.#ranks.clear();
     this.#hashesUnchained = true;

@@ -29,6 +29,7 @@ function translate(options: { before?: ReadonlyMap<string, string>; limits?: Blo
     secret: SECRET,
     baseModel: MODEL,
     limits: options.limits ?? LIMITS,
+    check: undefined,
     counts,
     emit: (change) => edge.apply([change]),
   });

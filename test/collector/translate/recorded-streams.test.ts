@@ -19,7 +19,16 @@ function play(file: string) {
   const cache = new RecordedCache(text);
   const counts = noTranslationCounts();
   const limits = { mostBlocks: 10_000, mostWaiting: 1000 };
-  const options = { pod: "ns/a/1", epoch: "e", text, secret: SECRET, baseModel: MODEL, limits, counts };
+  const options = {
+    pod: "ns/a/1",
+    epoch: "e",
+    text,
+    secret: SECRET,
+    baseModel: MODEL,
+    limits,
+    counts,
+    check: undefined,
+  };
   const translation = new PodTranslation({ ...options, emit: (change) => edge.apply([change]) });
   const steps = readRecording(file)
     .filter(({ channel }) => channel === "pub")

@@ -34,7 +34,7 @@ function translate(secret = SECRET) {
   const edge = new EdgeModel();
   const counts = noTranslationCounts();
   const limits = { mostBlocks: 10_000, mostWaiting: 1000 };
-  const options = { pod: "ns/a/1", epoch: "e", text, secret, baseModel: MODEL, limits, counts };
+  const options = { pod: "ns/a/1", epoch: "e", text, secret, baseModel: MODEL, limits, counts, check: undefined };
   const translation = new PodTranslation({ ...options, emit: (change) => edge.apply([change]) });
   let sequence = 0;
   const take = (events: readonly KvEvent[], rank = 0) => {
