@@ -12,6 +12,7 @@ export type RenderResult =
     }
   | Unrendered;
 
+/** There is no text for the request. `message` may quote the prompt: it is not for logs. */
 export type Unrendered = {
   readonly ok: false;
   readonly reason: UnrenderableReason;

@@ -25,6 +25,7 @@ export type TextForm = {
 /** A form that changes nothing: byte-level tokenizers without normalizer. */
 export const plainTextForm: TextForm = { normalization: "none", addedTokens: [], blankMark: false, prefix: "" };
 
+/** What a request says about its tokenization. */
 export type TextFormOptions = {
   /**
    * The tokenizer adds its special tokens. vLLM's default is true for completions and false for chats, whose

@@ -18,6 +18,7 @@ export const BUNDLE_FOLDER = fileURLToPath(new URL("../../dist/e2e/", import.met
 
 export const SECRETS = {
   WARMPATH_SECRET: "the deployment's secret",
+  WARMPATH_HASH_SECRET: "the secret behind segment hashes",
   WARMPATH_ADMIN_KEY: "the administrator's key",
   WARMPATH_CLUSTER_LOCAL_KEY: "the local cluster's key",
   WARMPATH_CLUSTER_OTHER_KEY: "the other cluster's key",
@@ -44,6 +45,8 @@ export type StackOptions = {
   readonly engines?: number;
   readonly engine?: EngineOptionsInput;
   readonly settings?: Partial<SettingsFile>;
+  /** A tokenizer.json: the collector turns KV events into claims with it. */
+  readonly tokenizerJson?: string;
 };
 
 /** The whole system on loopback: simulated engines, a collector and plain workerd with Durable Objects on disk. */
@@ -91,7 +94,9 @@ export async function startStack(options: StackOptions = {}): Promise<LiveStack>
     ...(kvEvents !== null && { kvEvents }),
     ...(kvReplay !== null && { kvReplay }),
   }));
-  await writeFile(endpointsFile, stringify({ endpoints }));
+  const { tokenizerJson } = options;
+  const models = tokenizerJson === undefined ? [] : [{ name: MODEL, tokenizerJson }];
+  await writeFile(endpointsFile, stringify({ endpoints, models }));
   const collector = await startCollector({
     endpointsFile,
     edgeUrl: edge.url,
@@ -99,6 +104,7 @@ export async function startStack(options: StackOptions = {}): Promise<LiveStack>
     source: "node-a",
     clusterKey: SECRETS.WARMPATH_CLUSTER_LOCAL_KEY,
     log: pino({ level: "silent" }),
+    hashSecret: SECRETS.WARMPATH_HASH_SECRET,
     timing: { scrapeEveryMs: 200 },
   });
 

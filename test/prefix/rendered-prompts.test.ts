@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type MessageRulesName, messageRules } from "../../src/prefix/chat/message-rules.ts";
 import type { Renderer } from "../../src/prefix/prompt-text.ts";
+import { fromPlain } from "../../src/prefix/python/plain-json.ts";
 import type { Dict } from "../../src/prefix/python/value.ts";
 import { jinjaRenderer } from "../../src/prefix/renderers/jinja.ts";
 import { asDict, asText, type Family, families, fixtureRows, recordedBodies } from "./recorded-requests.ts";
@@ -36,5 +37,17 @@ describe.each(families)("prompts of $name are those the engine tokenizes", (fami
       if (wanted.has("error")) expect(result.ok).toBe(false);
       else expect(result).toEqual({ ok: true, text: wanted.get("text") });
     });
+  });
+});
+
+describe("large requests stay inside the default budget", () => {
+  const turns = (count: number, content: string) => ({
+    messages: Array.from({ length: count }, (_, place) => ({ role: place % 2 === 0 ? "user" : "assistant", content })),
+  });
+
+  it.each(families)("$name", (family) => {
+    const render = rendererOf(family, "main");
+    expect(render(asDict(fromPlain(turns(5000, "hi")))).ok).toBe(true);
+    expect(render(asDict(fromPlain(turns(3, "x".repeat(3_000_000))))).ok).toBe(true);
   });
 });

@@ -36,6 +36,7 @@ async function proxy({ repeats, seconds, pods, claims, json }: ProxyCommandOptio
   const notes = [
     `warmpath: key check, Qwen3's chat template, policy warmpath, ${pods} pods, ${result.claims} claims, checkpoints on`,
     "plain: Hono, body piped through an IdentityTransformStream, in a workerd of its own",
+    "streams: 20 events and [DONE], each written by itself",
     "p50Ms, p99Ms: from the first byte sent to the last one received; client, upstream and proxy share the machine",
     "throughputRatio: median over the repeats of warmpath by plain, run one after the other",
   ];

@@ -99,9 +99,10 @@ async function fillIndex(target: WarmpathTarget, { claims, signal }: ProxyOption
     }
   };
   await Promise.all(Array.from({ length: FILL_AT_ONCE }, sender));
-  const { speculativeClaims } = await target.figures();
-  progress(`the index holds ${speculativeClaims} claims`);
-  return speculativeClaims;
+  const { confirmedClaims, speculativeClaims } = await target.figures();
+  const held = confirmedClaims + speculativeClaims;
+  progress(`the index holds ${held} claims`);
+  return held;
 }
 
 async function measureCase(

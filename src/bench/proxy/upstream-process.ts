@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import { cannedBody, cannedEvents } from "./canned-answers.ts";
 
 /** An upstream that costs next to nothing: reads the body away and sends the same answer every time. */
@@ -21,10 +21,16 @@ const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) =>
       return;
     }
     response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
-    for (const event of events) response.write(event);
-    response.end();
+    sendFrom(0, response);
   });
 });
+
+/** One event a turn of the loop, as an engine sends them: written at once they would leave in one piece. */
+function sendFrom(index: number, response: ServerResponse): void {
+  const event = events[index];
+  if (event === undefined) response.end();
+  else response.write(event, () => setImmediate(sendFrom, index + 1, response));
+}
 
 server.listen(0, "127.0.0.1", () => {
   const address = server.address();

@@ -23,6 +23,7 @@ export type WarmpathTarget = {
 const figuresSchema = z.looseObject({
   leases: z.number(),
   pods: z.array(z.unknown()),
+  confirmedClaims: z.number().default(0),
   speculativeClaims: z.number().default(0),
 });
 export type RouterFigures = z.infer<typeof figuresSchema>;

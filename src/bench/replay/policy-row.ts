@@ -1,4 +1,5 @@
 import { serverTimingMs } from "../load/call-outcome.ts";
+import { histogramPercentile, mergedBuckets } from "../report/histogram.ts";
 import { mean, percentile, rounded, type Summary, summarize } from "../report/percentiles.ts";
 import type { EngineTruth } from "../stack/engine-truth.ts";
 import type { CacheDemand } from "../traces/cache-ceiling.ts";
@@ -16,8 +17,9 @@ export type PolicyRow = {
   readonly ceilingHitShare: number;
   /** What the router expected of the cache when it decided. */
   readonly predictedHitShare: number;
-  /** The mean as the engines report it; percentiles as the clients measured them. */
+  /** As the engines report it: from arrival at the engine to the first token. */
   readonly ttftMs: Summary;
+  /** As the clients measured it: from sending to the first content token. */
   readonly clientTtftMs: Summary;
   /** From a request's arrival at the edge to its lease. */
   readonly routerMs: { readonly p50: number; readonly p99: number };
@@ -33,6 +35,7 @@ export type PodRow = {
   readonly requests: number;
   readonly hitShare: number;
   readonly ttftMs: Summary;
+  readonly clientTtftMs: Summary;
 };
 
 /** What a row is made from. `engines` counted since the stack started. */
@@ -49,8 +52,10 @@ export type PolicyRun = {
 /** Notes that belong to every table made of these rows. */
 export const POLICY_ROW_NOTES: readonly string[] = [
   "hitShare: cached by prompt tokens, as the engines counted them",
-  "ttftMs: mean from the engines' own sums (arrival at the engine to first token); percentiles measured by the " +
-    "clients from sending to the first content token, wall time x time scale",
+  "ttftMs: as the engines report it, arrival at the engine to first token; the mean from their sums, percentiles " +
+    "interpolated in their histograms' buckets; simulated ms",
+  "clientTtftMs: from sending to the first content token, wall time x time scale; whatever the machine is short of " +
+    "counts in, multiplied by the time scale",
   "routerMs: wall ms from a request's arrival at the edge to its lease (server-timing `route`); workerd's clock has " +
     "whole milliseconds and moves with I/O only",
   "ceilingHitShare: an unlimited cache shared by all pods, in the engine's own tokens and 16-token blocks, recorded " +
@@ -64,7 +69,7 @@ export function policyRow(run: PolicyRun): PolicyRow {
   const router = outcomes.flatMap((outcome) => serverTimingMs(outcome, "route") ?? []).toSorted((a, b) => a - b);
   const wallTtft = outcomes.flatMap(({ ttftMs }) => ttftMs ?? []);
   const clientTtftMs = summarize(wallTtft.map((ms) => ms * timeScale));
-  const engineMeanMs = quotient(sum(engines, "ttftSumMs"), sum(engines, "firstTokens"));
+  const ttftMs = engineTtft(engines, timeScale);
   return {
     policy,
     requests: outcomes.length,
@@ -74,10 +79,10 @@ export function policyRow(run: PolicyRun): PolicyRow {
     hitShare: rounded4(quotient(sum(engines, "cachedTokens"), sum(engines, "promptTokens"))),
     ceilingHitShare: rounded4(demand.ceilingHitShare),
     predictedHitShare: rounded4(predictedHitShare(played)),
-    ttftMs: { ...clientTtftMs, mean: rounded(engineMeanMs * timeScale) },
+    ttftMs,
     clientTtftMs,
     routerMs: { p50: rounded(percentile(router, 0.5)), p99: rounded(percentile(router, 0.99)) },
-    overheadMs: rounded(mean(wallTtft) - engineMeanMs),
+    overheadMs: rounded(mean(wallTtft) - ttftMs.mean / timeScale),
     durationS,
     podRows: podRows(played, engines, timeScale),
   };
@@ -91,9 +96,17 @@ function podRows(played: readonly PlayedCall[], engines: readonly EngineTruth[],
       pod: engine.name,
       requests: onPod.length,
       hitShare: rounded4(quotient(engine.cachedTokens, engine.promptTokens)),
-      ttftMs: { ...summarize(ttft), mean: rounded(timeScale * quotient(engine.ttftSumMs, engine.firstTokens)) },
+      ttftMs: engineTtft([engine], timeScale),
+      clientTtftMs: summarize(ttft),
     };
   });
+}
+
+function engineTtft(engines: readonly EngineTruth[], timeScale: number): Summary {
+  const buckets = mergedBuckets(engines.map(({ ttftBuckets }) => ttftBuckets));
+  const at = (share: number): number => rounded(timeScale * histogramPercentile(buckets, share));
+  const meanMs = quotient(sum(engines, "ttftSumMs"), sum(engines, "firstTokens"));
+  return { mean: rounded(timeScale * meanMs), p50: at(0.5), p90: at(0.9), p99: at(0.99) };
 }
 
 /** From the debug header `x-warmpath-match: matched/prompt`. */
@@ -108,7 +121,7 @@ function predictedHitShare(played: readonly PlayedCall[]): number {
   return quotient(matched, prompt);
 }
 
-function sum(engines: readonly EngineTruth[], field: Exclude<keyof EngineTruth, "name">): number {
+function sum(engines: readonly EngineTruth[], field: Exclude<keyof EngineTruth, "name" | "ttftBuckets">): number {
   return engines.reduce((total, engine) => total + engine[field], 0);
 }
 

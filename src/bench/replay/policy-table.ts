@@ -16,6 +16,8 @@ export function policyTable(rows: readonly PolicyRow[]): string[] {
         { title: "p50", value: ({ ttftMs }) => fixed(ttftMs.p50) },
         { title: "p90", value: ({ ttftMs }) => fixed(ttftMs.p90) },
         { title: "p99", value: ({ ttftMs }) => fixed(ttftMs.p99) },
+        { title: "client p50", value: ({ clientTtftMs }) => fixed(clientTtftMs.p50) },
+        { title: "p99", value: ({ clientTtftMs }) => fixed(clientTtftMs.p99) },
         { title: "router p50", value: ({ routerMs }) => routerMs.p50 },
         { title: "p99", value: ({ routerMs }) => routerMs.p99 },
       ],
@@ -32,10 +34,12 @@ export function policyTable(rows: readonly PolicyRow[]): string[] {
         { title: "p50", value: ({ ttftMs }) => fixed(ttftMs.p50) },
         { title: "p90", value: ({ ttftMs }) => fixed(ttftMs.p90) },
         { title: "p99", value: ({ ttftMs }) => fixed(ttftMs.p99) },
+        { title: "client p50", value: ({ clientTtftMs }) => fixed(clientTtftMs.p50) },
+        { title: "p99", value: ({ clientTtftMs }) => fixed(clientTtftMs.p99) },
       ],
       rows.flatMap(({ policy, podRows }) => podRows.map((pod) => ({ policy, ...pod }))),
     ),
     "",
-    "Times in ms: TTFT of simulated time, router of wall time.",
+    "Times in ms. TTFT is the engines' own, in simulated time; client: TTFT as clients measured it; router: wall time.",
   ];
 }

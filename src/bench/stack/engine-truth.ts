@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Bucket } from "../report/histogram.ts";
 import type { EngineAddress } from "./engines.ts";
 
 const stateSchema = z.object({
@@ -15,7 +16,11 @@ export type EngineTruth = z.infer<typeof stateSchema> & {
   /** Requests with a first token, and their summed time to it from their arrival at the engine, in wall ms. */
   readonly firstTokens: number;
   readonly ttftSumMs: number;
+  /** The same as a histogram, bounds in wall ms. */
+  readonly ttftBuckets: readonly Bucket[];
 };
+
+const TTFT = "vllm:time_to_first_token_seconds";
 
 /** Asks every engine. */
 export function readEngines(engines: readonly EngineAddress[]): Promise<EngineTruth[]> {
@@ -30,9 +35,19 @@ async function readEngine({ name, url, control }: EngineAddress): Promise<Engine
   return {
     ...stateSchema.parse(state),
     name,
-    firstTokens: sample(metrics, "vllm:time_to_first_token_seconds_count"),
-    ttftSumMs: 1000 * sample(metrics, "vllm:time_to_first_token_seconds_sum"),
+    firstTokens: sample(metrics, `${TTFT}_count`),
+    ttftSumMs: 1000 * sample(metrics, `${TTFT}_sum`),
+    ttftBuckets: buckets(metrics, TTFT),
   };
+}
+
+/** A histogram in seconds, its bounds as ms. */
+function buckets(exposition: string, histogram: string): Bucket[] {
+  const pattern = new RegExp(`^${histogram}_bucket\\{[^}]*le="([^"]+)"[^}]*\\} (\\S+)$`, "gm");
+  return Array.from(exposition.matchAll(pattern), ([, bound, count]) => ({
+    upTo: bound === "+Inf" ? Number.POSITIVE_INFINITY : 1000 * Number(bound),
+    count: Number(count),
+  }));
 }
 
 /** The value of a series that the engine has once; 0 before it has any. */

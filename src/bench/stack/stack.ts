@@ -60,13 +60,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const { model } = options.engines;
     const secrets = newSecrets();
     const { key, sha256 } = await newApiKey("demo", secrets.WARMPATH_SECRET);
+    // Made before anything starts: what throws between two starts would leave the first one alone.
+    const settings = settingsFor(model, sha256);
     const onCrash = (message: string): void => void crashes.push(message);
     const [engines, edge] = await bothStarted(
       startEngines(options.engines, onCrash).then((started) => {
         stops.push(started.child.stop);
         return started;
       }),
-      startEdgeProcess(options, secrets, settingsFor(model, sha256), folder).then((started) => {
+      startEdgeProcess(options, secrets, settings, folder).then((started) => {
         stops.push(() => started.stop());
         return started;
       }),

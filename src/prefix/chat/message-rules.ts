@@ -54,6 +54,7 @@ export const messageRules = {
   },
 } as const satisfies Readonly<Record<string, MessageRules>>;
 
+/** The name of a rule set, for settings. */
 export type MessageRulesName = keyof typeof messageRules;
 
 /**

@@ -21,7 +21,7 @@ export function compileCall(
     const { run } = activation;
     run.spend(1);
     const result = run.deeper(() => called.call({ positional: given.positional, named }));
-    run.spendOn(result);
+    run.spendOnResult(result);
     return result;
   };
 }

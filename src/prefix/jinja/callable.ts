@@ -18,6 +18,7 @@ export class NativeFunction extends PythonObject {
   }
 }
 
+/** The arguments of a call without any. */
 export const noArguments: CallArguments = { positional: [], named: new Map() };
 
 /** How many arguments a callee takes and what they are called. */

@@ -25,8 +25,8 @@ function isTitle(text: string): boolean {
   let afterCased = false;
   let anyCased = false;
   for (const character of text) {
-    const upper = /[\p{Lu}\p{Lt}]/u.test(character);
-    const lower = /\p{Ll}/u.test(character);
+    const upper = /[\p{Uppercase}\p{Lt}]/u.test(character);
+    const lower = /\p{Lowercase}/u.test(character);
     if ((upper && afterCased) || (lower && !afterCased)) return false;
     afterCased = upper || lower;
     anyCased ||= afterCased;

@@ -44,6 +44,7 @@ const hiddenListMethods: readonly string[] = [
   "sort",
 ];
 
+/** The sandbox makes the method undefined, because it changes its object. */
 export function isHiddenMethod(of: "dict" | "list", name: string): boolean {
   return (of === "dict" ? hiddenDictMethods : hiddenListMethods).includes(name);
 }

@@ -1,5 +1,5 @@
 import { binaryOperation, signed } from "../python/arithmetic.ts";
-import { contains, equals, order } from "../python/comparison.ts";
+import { ComparisonTally, contains, equals, order } from "../python/comparison.ts";
 import { text } from "../python/representation.ts";
 import { sliceOf } from "../python/sequence.ts";
 import { type Dict, dictKey, Tuple, truthy, type Value } from "../python/value.ts";
@@ -7,7 +7,6 @@ import { compileArguments } from "./argument-compiler.ts";
 import { getAttribute, getItem } from "./attributes.ts";
 import { compileCall } from "./call-compiler.ts";
 import type { Evaluate } from "./evaluate.ts";
-import { environment } from "./filters.ts";
 import type { Activation } from "./run.ts";
 import type { Scope } from "./scope.ts";
 import { sliceBound } from "./slice-bound.ts";
@@ -38,12 +37,12 @@ export function compileExpression(scope: Scope, expression: Expression): Evaluat
     case "attribute": {
       const target = compile(expression.target);
       const { name } = expression;
-      return (activation) => getAttribute(target(activation), name);
+      return (activation) => getAttribute(searched(activation, target(activation)), name);
     }
     case "item": {
       const target = compile(expression.target);
       const key = compile(expression.key);
-      return (activation) => getItem(target(activation), key(activation));
+      return (activation) => getItem(searched(activation, target(activation)), key(activation));
     }
     case "slice":
       return compileSlice(scope, expression);
@@ -77,6 +76,15 @@ export function compileExpression(scope: Scope, expression: Expression): Evaluat
   }
 }
 
+/** Pays for looking through a text: for its characters, or by the method that is about to be called. */
+function searched(activation: Activation, value: Value): Value {
+  activation.run.spendOnSearch(value);
+  return value;
+}
+
+/** Items of a list that are copied in the time of one step. */
+const itemsCopiedPerStep = 16;
+
 type Compile = (expression: Expression) => Evaluate;
 type Of<Kind> = Extract<Expression, { kind: Kind }>;
 
@@ -102,8 +110,10 @@ function compileSlice(scope: Scope, { target, bounds }: Of<"slice">): Evaluate {
   const [start, stop, step] = [bound(bounds.start), bound(bounds.stop), bound(bounds.step)];
   return (activation) => {
     const value = sliced(activation);
-    activation.run.spendOn(value);
-    return sliceOf(value, { start: start(activation), stop: stop(activation), step: step(activation) });
+    activation.run.spendOnSearch(value);
+    const result = sliceOf(value, { start: start(activation), stop: stop(activation), step: step(activation) });
+    activation.run.spend(Array.isArray(result) ? result.length / itemsCopiedPerStep : 0);
+    return result;
   };
 }
 
@@ -116,9 +126,9 @@ export function compileFilter(
   const args = compileArguments((expression) => compileExpression(scope, expression), list);
   return (activation, block) => {
     const value = subject(activation, block);
-    activation.run.spendOn(value);
-    const result = environment.callFilter(name, value, args(activation));
-    activation.run.spendOn(result);
+    activation.run.spendOnSearch(value);
+    const result = activation.run.environment.callFilter(name, value, args(activation));
+    activation.run.spendOnResult(result);
     return result;
   };
 }
@@ -135,8 +145,9 @@ function compileTest(compile: Compile, { target, name, args: list }: Of<"test">)
   const value = compile(target);
   const args = compileArguments(compile, list);
   return (activation) => {
-    activation.run.spend(1);
-    return environment.callTest(name, value(activation), args(activation));
+    const tested = value(activation);
+    activation.run.spendOnSearch(tested);
+    return activation.run.environment.callTest(name, tested, args(activation));
   };
 }
 
@@ -154,29 +165,34 @@ function compileComparison(compile: Compile, first: Expression, rest: readonly C
     let left = start(activation);
     for (const { holds, operand } of steps) {
       const right = operand(activation);
-      activation.run.spendOn(right);
-      if (!holds(left, right)) return false;
+      activation.run.spendOnSearch(right);
+      const tally = new ComparisonTally();
+      const held = holds(left, right, tally);
+      activation.run.spend(tally.count);
+      if (!held) return false;
       left = right;
     }
     return true;
   };
 }
 
-const comparisons: Readonly<Record<Comparison["operator"], (left: Value, right: Value) => boolean>> = {
+type Holds = (left: Value, right: Value, tally: ComparisonTally) => boolean;
+
+const comparisons: Readonly<Record<Comparison["operator"], Holds>> = {
   "==": equals,
-  "!=": (left, right) => !equals(left, right),
-  "<": (left, right) => order(left, right, "<") < 0,
-  "<=": (left, right) => order(left, right, "<=") <= 0,
-  ">": (left, right) => order(left, right, ">") > 0,
-  ">=": (left, right) => order(left, right, ">=") >= 0,
-  in: (left, right) => contains(right, left),
-  "not in": (left, right) => !contains(right, left),
+  "!=": (left, right, tally) => !equals(left, right, tally),
+  "<": (left, right, tally) => order(left, right, "<", tally) < 0,
+  "<=": (left, right, tally) => order(left, right, "<=", tally) <= 0,
+  ">": (left, right, tally) => order(left, right, ">", tally) > 0,
+  ">=": (left, right, tally) => order(left, right, ">=", tally) >= 0,
+  in: (left, right, tally) => contains(right, left, tally),
+  "not in": (left, right, tally) => !contains(right, left, tally),
 };
 
 function compileBinary(operator: Of<"binary">["operator"], left: Evaluate, right: Evaluate): Evaluate {
   return (activation) => {
     const result = binaryOperation(operator, left(activation), right(activation));
-    activation.run.spendOn(result);
+    activation.run.spendOnResult(result);
     return result;
   };
 }
@@ -185,7 +201,7 @@ function compileConcat(parts: readonly Evaluate[]): Evaluate {
   return (activation) => {
     const values = parts.map((part) => part(activation));
     const result = values.map(text).reduce((joined, part) => String(binaryOperation("+", joined, part)), "");
-    activation.run.spendOn(result);
+    activation.run.spendOnResult(result);
     return result;
   };
 }

@@ -5,9 +5,10 @@ import { parseSubscript } from "./subscript-parser.ts";
 import type { ArgumentList, Comparison, ComparisonOperator, Expression, FilterExpression } from "./syntax.ts";
 import type { TokenStream } from "./token-stream.ts";
 
-/** Precedence and shapes of jinja2 3.1's expressions, lowest first. */
-
-/** One expression; without `conditional`, an inline `if` ends it. */
+/**
+ * One expression of jinja2 3.1; without `conditional`, an inline `if` ends it. The functions below are in the order of
+ * precedence, lowest first.
+ */
 export function parseExpression(stream: TokenStream, conditional = true): Expression {
   return stream.nested(() => (conditional ? parseConditional(stream) : parseOr(stream)));
 }

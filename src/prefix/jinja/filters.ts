@@ -29,20 +29,23 @@ const unsupportedFilters: ReadonlySet<string> = new Set([
   "xmlattr",
 ]);
 
-/** Applies filters and tests by name. A name jinja2 does not know raises, as there. */
-export const environment: Environment = {
-  callFilter(name, value, args) {
-    const filter = filters.get(name);
-    if (filter !== undefined) return filter(value, args, environment);
-    if (unsupportedFilters.has(name)) throw new UnsupportedError(`filter '${name}'`);
-    throw new PythonError("TemplateRuntimeError", `No filter named '${name}'`);
-  },
-  callTest(name, value, args) {
-    if (name === "filter") return typeof value === "string" && (filters.has(value) || unsupportedFilters.has(value));
-    if (name === "test")
-      return typeof value === "string" && (tests.has(value) || value === "filter" || value === "test");
-    const test = tests.get(name);
-    if (test === undefined) throw new PythonError("TemplateRuntimeError", `No test named '${name}'`);
-    return test(value, args, environment);
-  },
-};
+/** Filters and tests by name. A name jinja2 does not know raises, as there. */
+export function createEnvironment(spend: (steps: number) => void): Environment {
+  const environment: Environment = {
+    spend,
+    callFilter(name, value, args) {
+      const filter = filters.get(name);
+      if (filter !== undefined) return filter(value, args, environment);
+      if (unsupportedFilters.has(name)) throw new UnsupportedError(`filter '${name}'`);
+      throw new PythonError("TemplateRuntimeError", `No filter named '${name}'`);
+    },
+    callTest(name, value, args) {
+      if (name === "filter") return typeof value === "string" && (filters.has(value) || unsupportedFilters.has(value));
+      if (name === "test") return typeof value === "string" && (tests.has(value) || ["filter", "test"].includes(value));
+      const test = tests.get(name);
+      if (test === undefined) throw new PythonError("TemplateRuntimeError", `No test named '${name}'`);
+      return test(value, args, environment);
+    },
+  };
+  return environment;
+}

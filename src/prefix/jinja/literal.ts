@@ -1,10 +1,12 @@
 import { Float, integer, type Value } from "../python/value.ts";
 import { TemplateSyntaxFailure } from "./syntax-failure.ts";
 
+/** The value of a number with a fraction or exponent, `1_0.5e3`. */
 export function floatLiteral(text: string): Value {
   return new Float(Number(text.replaceAll("_", "")));
 }
 
+/** The value of a whole number, `1_000` or `0x1f`. */
 export function integerLiteral(text: string): Value {
   return integer(BigInt(text.replaceAll("_", "")));
 }

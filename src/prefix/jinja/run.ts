@@ -1,6 +1,7 @@
 import { BudgetError } from "../python/failure.ts";
-import type { WallClock } from "../python/strftime.ts";
 import type { Value } from "../python/value.ts";
+import type { Environment } from "./filter.ts";
+import { createEnvironment } from "./filters.ts";
 
 /** What one rendering may cost. */
 export type RenderLimits = {
@@ -10,25 +11,26 @@ export type RenderLimits = {
   readonly outputUnits: number;
 };
 
+/** Enough for a request of 8 MiB; a template that uses it all up takes a few seconds. */
 export const defaultLimits: RenderLimits = { steps: 20_000_000, outputUnits: 1 << 25 };
 
 /** Macros and recursive loops inside each other; more would outgrow the stack. */
 const maxCallDepth = 120;
 
 /** Text units that cost one step to look through or copy. */
-const unitsPerStep = 64;
+const unitsPerStep = 16;
 
-/** The state of one rendering: its context, what is left of its budget, the clock. */
+/** The state of one rendering: its context, and what is left of its budget. */
 export class Run {
   readonly context: ReadonlyMap<string, Value>;
-  readonly clock: WallClock;
+  readonly environment: Environment;
   #steps: number;
   #depth = 0;
   readonly #outputUnits: number;
 
-  constructor(context: ReadonlyMap<string, Value>, clock: WallClock, limits: RenderLimits) {
+  constructor(context: ReadonlyMap<string, Value>, limits: RenderLimits) {
     this.context = context;
-    this.clock = clock;
+    this.environment = createEnvironment((steps) => this.spend(steps));
     this.#steps = limits.steps;
     this.#outputUnits = limits.outputUnits;
   }
@@ -39,10 +41,15 @@ export class Run {
     if (this.#steps < 0) throw new BudgetError("the template runs too long");
   }
 
-  /** Takes what looking through a value costs. */
-  spendOn(value: Value): void {
+  /** Takes what looking through a text costs; nothing much for other values, whose length is known. */
+  spendOnSearch(value: Value): void {
+    this.spend(typeof value === "string" ? 1 + value.length / unitsPerStep : 1);
+  }
+
+  /** Takes what making a value costs. */
+  spendOnResult(value: Value): void {
     if (typeof value === "string") this.spend(1 + value.length / unitsPerStep);
-    else if (Array.isArray(value)) this.spend(1 + value.length / 8);
+    else if (Array.isArray(value)) this.spend(1 + value.length);
     else this.spend(1);
   }
 

@@ -26,7 +26,10 @@ function lazily(value: Value, body: () => Generator<Value>): Value {
 
 function* mapped(value: Value, args: CallArguments, environment: Environment): Generator<Value> {
   const convert = conversion(args, environment);
-  for (const item of { [Symbol.iterator]: () => iterate(value) }) yield convert(item);
+  for (const item of { [Symbol.iterator]: () => iterate(value) }) {
+    environment.spend(1);
+    yield convert(item);
+  }
 }
 
 function conversion(args: CallArguments, environment: Environment): (item: Value) => Value {
@@ -60,6 +63,7 @@ function selected(
     const get = attributeGetter(byAttribute ? (attribute ?? null) : null);
     const passes = condition(byAttribute ? afterAttribute : args.positional, args.named, environment);
     for (const item of { [Symbol.iterator]: () => iterate(value) }) {
+      environment.spend(1);
       if (passes(get(item)) === wanted) yield item;
     }
   });

@@ -3,12 +3,13 @@ import { codePoints } from "../python/code-points.ts";
 import { order } from "../python/comparison.ts";
 import { PythonError, typeError, UnsupportedError } from "../python/failure.ts";
 import { text } from "../python/representation.ts";
-import { iterate, lengthOf, listOf } from "../python/sequence.ts";
+import { itemAt, iterate, lengthOf, listOf } from "../python/sequence.ts";
+import { joinTexts } from "../python/text-limit.ts";
 import { type CallArguments, Float, Tuple, truthy, typeName, type Value } from "../python/value.ts";
 import { integerArgument } from "./argument-kinds.ts";
 import { attributeGetter } from "./attribute-path.ts";
 import { bindArguments } from "./callable.ts";
-import type { Filter } from "./filter.ts";
+import type { Environment, Filter } from "./filter.ts";
 import { DictView, LazyIterator, Range } from "./iterables.ts";
 import { Markup } from "./markup.ts";
 import { Undefined } from "./undefined.ts";
@@ -19,13 +20,13 @@ export const sequenceFilters: readonly (readonly [string, Filter])[] = [
   ["count", (value, args) => unary("count", args, lengthOf(value))],
   ["list", (value, args) => unary("list", args, listOf(value))],
   ["first", (value, args) => unary("first", args, nextOf(iterate(value), "first"))],
-  ["last", (value, args) => unary("last", args, nextOf(reversed(value), "last"))],
-  ["reverse", (value, args) => unary("reverse", args, reverse(value))],
+  ["last", (value, args, { spend }) => unary("last", args, last(value, spend))],
+  ["reverse", (value, args, { spend }) => unary("reverse", args, reverse(value, spend))],
   ["items", (value, args) => unary("items", args, new LazyIterator(items(value)))],
   ["join", join],
   ["sum", sum],
-  ["min", (value, args) => extreme("min", value, args)],
-  ["max", (value, args) => extreme("max", value, args)],
+  ["min", (value, args, { spend }) => extreme("min", value, args, spend)],
+  ["max", (value, args, { spend }) => extreme("max", value, args, spend)],
   ["batch", batch],
   ["slice", slice],
 ];
@@ -40,14 +41,21 @@ function nextOf(items: Iterator<Value>, which: string): Value {
   return next.done === true ? new Undefined(`No ${which} item, sequence was empty.`) : next.value;
 }
 
-function reverse(value: Value): Value {
+type Spend = Environment["spend"];
+
+function last(value: Value, spend: Spend): Value {
+  const item = itemAt(value, -1);
+  return item === undefined ? nextOf(reversed(value, spend), "last") : item;
+}
+
+function reverse(value: Value, spend: Spend): Value {
   if (value instanceof Markup) throw new UnsupportedError("a filter on markup");
   if (typeof value === "string") return codePoints(value).reverse().join("");
-  return value instanceof LazyIterator ? listOf(value).reverse() : new LazyIterator(reversed(value));
+  return value instanceof LazyIterator ? listOf(value).reverse() : new LazyIterator(reversed(value, spend));
 }
 
 /** Python's `reversed(value)`: only what has a length and an order has one. */
-function reversed(value: Value): Iterator<Value> {
+function reversed(value: Value, spend: Spend): Iterator<Value> {
   const ordered =
     typeof value === "string" ||
     Array.isArray(value) ||
@@ -57,6 +65,7 @@ function reversed(value: Value): Iterator<Value> {
     value instanceof DictView ||
     value instanceof Undefined;
   if (!ordered) throw typeError(`'${typeName(value)}' object is not reversible`);
+  spend(lengthOf(value));
   return listOf(value).reverse().values();
 }
 
@@ -66,18 +75,20 @@ function* items(value: Value): Generator<Value> {
   yield* new DictView(value, "items").iterator();
 }
 
-function join(value: Value, args: CallArguments): Value {
+function join(value: Value, args: CallArguments, { spend }: Environment): Value {
   const [separator = "", attribute = null] = bindArguments(
     { callee: "join", parameters: ["d", "attribute"], required: 0 },
     args,
   );
   const get = attributeGetter(attribute);
-  return listOf(value)
-    .map((item) => text(get(item)))
-    .join(text(separator));
+  const texts = listOf(value).map((item) => {
+    spend(1);
+    return text(get(item));
+  });
+  return joinTexts(texts, text(separator));
 }
 
-function sum(value: Value, args: CallArguments): Value {
+function sum(value: Value, args: CallArguments, { spend }: Environment): Value {
   const [attribute = null, start = 0] = bindArguments(
     { callee: "sum", parameters: ["attribute", "start"], required: 0 },
     args,
@@ -87,18 +98,20 @@ function sum(value: Value, args: CallArguments): Value {
   let total: Value = start;
   for (const item of listOf(value)) {
     total = binaryOperation("+", total, get(item));
+    spend(Array.isArray(total) ? total.length : 1);
     // Python 3.12 adds floats with compensation, earlier ones do not.
     if (total instanceof Float) throw new UnsupportedError("a sum of floats");
   }
   return total;
 }
 
-function extreme(which: "min" | "max", value: Value, args: CallArguments): Value {
+function extreme(which: "min" | "max", value: Value, args: CallArguments, spend: Spend): Value {
   const signature = { callee: which, parameters: ["case_sensitive", "attribute"], required: 0 };
   const [caseSensitive = false, attribute = null] = bindArguments(signature, args);
   const get = attributeGetter(attribute, { ignoreCase: !truthy(caseSensitive) });
   let best: { readonly item: Value; readonly key: Value } | undefined;
   for (const item of listOf(value)) {
+    spend(1);
     const key = get(item);
     if (Number.isNaN(asDouble(key))) throw new UnsupportedError(`${which} of nan`);
     const better = best === undefined ? -1 : order(key, best.key, which === "min" ? "<" : ">");

@@ -1,10 +1,10 @@
-import { maxTextLength } from "../python/arithmetic.ts";
 import { braceFormat, type FieldAccess } from "../python/brace-format.ts";
-import { BudgetError, typeError, UnsupportedError, valueError } from "../python/failure.ts";
+import { typeError, UnsupportedError, valueError } from "../python/failure.ts";
 import { padField, plainLayout } from "../python/format-spec.ts";
-import { iterate } from "../python/sequence.ts";
+import { listOf } from "../python/sequence.ts";
 import { split, splitFromRight, splitLines, strip } from "../python/text-blanks.ts";
 import { capitalize, isCase, lower, swapCase, titleCase } from "../python/text-case.ts";
+import { checkTextLength, joinTexts } from "../python/text-limit.ts";
 import { type CallArguments, Tuple, truthy, typeName, type Value } from "../python/value.ts";
 import { integerArgument, optionalText, textArgument } from "./argument-kinds.ts";
 import { bindArguments } from "./callable.ts";
@@ -64,7 +64,7 @@ const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
   ["partition", { parameters: ["sep"], required: 1, run: (text, [mark]) => partition(text, mark, false) }],
   ["rpartition", { parameters: ["sep"], required: 1, run: (text, [mark]) => partition(text, mark, true) }],
   ["replace", { parameters: ["old", "new", "count"], required: 2, run: replaceText }],
-  ["join", { parameters: ["iterable"], required: 1, run: (text, [items]) => joinTexts(text, items) }],
+  ["join", { parameters: ["iterable"], required: 1, run: (text, [items]) => joinItems(text, items) }],
   [
     "removeprefix",
     {
@@ -101,6 +101,7 @@ const unsupportedMethods: ReadonlySet<string> = new Set([
   "translate",
 ]);
 
+/** A method of `str`, applied to a text. */
 export type StringMethod = (text: string, args: CallArguments) => Value;
 
 /** The method of `str` of that name; undefined where `str` has none. */
@@ -198,17 +199,16 @@ export function replaceOccurrences(text: string, old: string, replacement: strin
   const pieces = text.split(old);
   const spread = old === "" ? ["", ...pieces, ""] : pieces;
   const kept = count < 0 ? spread.length - 1 : Math.min(count, spread.length - 1);
-  if (text.length + kept * replacement.length > maxTextLength) throw new BudgetError("a text too long");
+  checkTextLength(text.length + kept * replacement.length);
   return [...spread.slice(0, kept), spread.slice(kept).join(old)].join(replacement);
 }
 
-function joinTexts(separator: string, items: Value | undefined): string {
-  const texts: string[] = [];
-  for (const item of { [Symbol.iterator]: () => iterate(items ?? null) }) {
+function joinItems(separator: string, items: Value | undefined): string {
+  const texts = listOf(items ?? null).map((item) => {
     if (typeof item !== "string") throw typeError(`sequence item: expected str instance, ${typeName(item)} found`);
-    texts.push(item);
-  }
-  return texts.join(separator);
+    return item;
+  });
+  return joinTexts(texts, separator);
 }
 
 function withoutPrefix(text: string, prefix: string): string {

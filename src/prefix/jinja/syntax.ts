@@ -1,8 +1,7 @@
 import type { BinaryOperator } from "../python/arithmetic.ts";
 import type { Value } from "../python/value.ts";
 
-/** The syntax tree of a template. */
-
+/** An expression of a template's syntax tree. */
 export type Expression =
   | { readonly kind: "name"; readonly name: string }
   | { readonly kind: "constant"; readonly value: Value }
@@ -41,17 +40,22 @@ export type FilterExpression = {
   readonly args: ArgumentList;
 };
 
+/** `target(args)` */
 export type CallExpression = Extract<Expression, { kind: "call" }>;
 
+/** `start:stop:step`, undefined where left out. */
 export type SliceExpressions = {
   readonly start: Expression | undefined;
   readonly stop: Expression | undefined;
   readonly step: Expression | undefined;
 };
 
+/** One step of a chain of comparisons, `a < b <= c`. */
 export type Comparison = { readonly operator: ComparisonOperator; readonly operand: Expression };
+/** What compares two values. */
 export type ComparisonOperator = "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not in";
 
+/** The arguments of a call, filter or test, in the order of a call. */
 export type ArgumentList = {
   readonly positional: readonly Expression[];
   readonly named: readonly (readonly [string, Expression])[];
@@ -61,13 +65,16 @@ export type ArgumentList = {
   readonly namedSpread: Expression | undefined;
 };
 
+/** What is assigned to. */
 export type Target =
   | { readonly kind: "name"; readonly name: string }
   | { readonly kind: "namespaceField"; readonly namespace: string; readonly field: string }
   | { readonly kind: "tuple"; readonly items: readonly Target[] };
 
+/** A parameter of a macro and its default. */
 export type Parameter = { readonly name: string; readonly fallback: Expression | undefined };
 
+/** A tag with what it encloses, or a run of output. */
 export type Statement =
   | { readonly kind: "output"; readonly parts: readonly (string | Expression)[] }
   | ForStatement
@@ -90,8 +97,10 @@ export type Statement =
     }
   | { readonly kind: "break" | "continue" };
 
+/** What a tag encloses, or the whole template. */
 export type Body = readonly Statement[];
 
+/** `for target in iterable if test recursive`, and its `else`. */
 export type ForStatement = {
   readonly kind: "for";
   readonly target: Target;
@@ -102,6 +111,7 @@ export type ForStatement = {
   readonly otherwise: Body;
 };
 
+/** `if`, its `elif` branches and its `else`. */
 export type IfStatement = {
   readonly kind: "if";
   readonly test: Expression;
@@ -117,6 +127,7 @@ type MacroStatement = {
   readonly body: Body;
 };
 
+/** `call(parameters) callee(...)`: the body is handed to the callee as `caller`. */
 export type CallBlockStatement = {
   readonly kind: "callBlock";
   readonly parameters: readonly Parameter[];

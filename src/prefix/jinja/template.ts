@@ -11,6 +11,7 @@ import type { Body } from "./syntax.ts";
 import { TemplateSyntaxFailure } from "./syntax-failure.ts";
 import { compileEntry } from "./variables.ts";
 
+/** A rendered text, or why there is none. */
 export type TemplateResult =
   | { readonly ok: true; readonly text: string }
   | {
@@ -35,6 +36,7 @@ type RenderOptions = {
   readonly limits?: RenderLimits;
 };
 
+/** A template ready to render, or why it does not compile. */
 export type CompileResult =
   | { readonly ok: true; readonly template: Template }
   | { readonly ok: false; readonly message: string };
@@ -61,7 +63,7 @@ function compile(syntax: Body): Template {
   return {
     syntax,
     render(context, { clock, limits = defaultLimits }) {
-      const run = new Run(new Map([...globalFunctions(clock), ...context]), clock, limits);
+      const run = new Run(new Map([...globalFunctions(clock), ...context]), limits);
       const output = new Output(run);
       try {
         const activation = new Activation(run, scope.frame.slotCount, undefined);

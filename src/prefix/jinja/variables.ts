@@ -8,8 +8,7 @@ import type { FunctionFrame, Load, Scope, Slot } from "./scope.ts";
 import type { Target } from "./syntax.ts";
 import { undefinedName } from "./undefined.ts";
 
-/** Reads and sets the variables of compiled code. `from`: the frame the code runs in. */
-
+/** Reads a variable in compiled code; undefined where it has no value. */
 type Read = (activation: Activation) => Value | undefined;
 
 /** How many functions out of `from` a slot's frame is. */
@@ -21,7 +20,7 @@ function hopsTo(slot: Slot, from: FunctionFrame): number {
   throw new RangeError("a slot of a frame that is not around");
 }
 
-/** Reads a slot; undefined where it was never set. */
+/** Reads a slot from code that runs in the frame `from`. */
 function slotReader(slot: Slot, from: FunctionFrame): Read {
   const hops = hopsTo(slot, from);
   const { index } = slot;
@@ -64,6 +63,7 @@ function firstValue(load: Exclude<Load, { kind: "parameter" }>, from: FunctionFr
 /** Sets a target to a value, taking it apart where the target is a tuple. */
 export type Assign = (activation: Activation, value: Value) => void;
 
+/** Compiles an assignment. Throws PythonError at run time where a value cannot be taken apart. */
 export function compileTarget(scope: Scope, target: Target): Assign {
   switch (target.kind) {
     case "name": {

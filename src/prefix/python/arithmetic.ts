@@ -1,11 +1,12 @@
 import { BudgetError, PythonError, typeError, UnsupportedError } from "./failure.ts";
 import { percentFormat } from "./percent-format.ts";
+import { checkTextLength } from "./text-limit.ts";
 import { Float, integer, PythonObject, Tuple, typeName, type Value } from "./value.ts";
 
+/** The operators of Python that templates have. */
 export type BinaryOperator = "+" | "-" | "*" | "/" | "//" | "%" | "**";
 
-/** Longest text and list that an operation may make: a hostile template must not fill an isolate's memory. */
-export const maxTextLength = 1 << 25;
+/** Longest list that an operation may make. */
 const maxListLength = 1 << 20;
 const maxInteger = 1n << 16384n;
 
@@ -175,7 +176,7 @@ function sequenceOperation(operator: BinaryOperator, left: Value, right: Value):
 }
 
 function joined(left: string, right: string): string {
-  if (left.length + right.length > maxTextLength) throw new BudgetError("a text too long");
+  checkTextLength(left.length + right.length);
   return left + right;
 }
 
@@ -184,7 +185,7 @@ function repeated(sequence: Value, times: Value): Value | undefined {
   if (count === undefined) return undefined;
   const repetitions = Math.max(Number(count), 0);
   if (typeof sequence === "string") {
-    if (sequence.length * repetitions > maxTextLength) throw new BudgetError("a text too long");
+    checkTextLength(sequence.length * repetitions);
     return sequence === "" ? "" : sequence.repeat(repetitions);
   }
   if (Array.isArray(sequence)) return repeatedItems(sequence, repetitions);

@@ -14,18 +14,35 @@ export function codePoints(text: string): string[] {
 
 /** Python's `len()` of a text. */
 export function textLength(text: string): number {
-  return surrogate.test(text) ? codePoints(text).length : text.length;
+  if (!surrogate.test(text)) return text.length;
+  let length = 0;
+  for (let at = 0; at < text.length; at += unitsAt(text, at)) length++;
+  return length;
 }
 
 /** Python's `text[index]`; undefined outside. */
 export function characterAt(text: string, index: number): string | undefined {
   if (!surrogate.test(text)) return text.at(index);
-  return codePoints(text).at(index);
+  const start = unitOffset(text, index < 0 ? index + textLength(text) : index);
+  return start === undefined ? undefined : text.slice(start, start + unitsAt(text, start)) || undefined;
 }
 
 /** The number of code points before a UTF-16 offset. */
 export function codePointOffset(text: string, unitOffset: number): number {
   return textLength(text.slice(0, unitOffset));
+}
+
+/** UTF-16 units of the code point that starts at `at`. */
+function unitsAt(text: string, at: number): 1 | 2 {
+  return (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1;
+}
+
+/** Where the code point of that index starts, up to the end of the text; undefined for a negative one. */
+function unitOffset(text: string, index: number): number | undefined {
+  if (index < 0) return undefined;
+  let at = 0;
+  for (let passed = 0; passed < index && at < text.length; passed++) at += unitsAt(text, at);
+  return at;
 }
 
 /** Bounds of a Python slice, undefined where left out. */
@@ -49,10 +66,20 @@ export function sliceIndices(length: number, { start, stop, step = 1 }: SliceBou
   return indices;
 }
 
+function clampedBound(bound: number, length: number): number {
+  return Math.max(0, bound < 0 ? bound + length : bound);
+}
+
 /** Python's `text[start:stop:step]`. */
 export function sliceText(text: string, bounds: SliceBounds): string {
   const { start, stop, step = 1 } = bounds;
   if (step === 1 && !surrogate.test(text)) return text.slice(start, stop);
+  if (step === 1) {
+    const length = textLength(text);
+    const from = unitOffset(text, clampedBound(start ?? 0, length)) ?? 0;
+    const to = unitOffset(text, clampedBound(stop ?? length, length)) ?? 0;
+    return text.slice(from, Math.max(from, to));
+  }
   const points = codePoints(text);
   return sliceIndices(points.length, bounds)
     .map((index) => points[index] ?? "")

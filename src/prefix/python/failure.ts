@@ -30,10 +30,12 @@ export class BudgetError extends Error {
   }
 }
 
+/** Python's TypeError. */
 export function typeError(message: string): PythonError {
   return new PythonError("TypeError", message);
 }
 
+/** Python's ValueError. */
 export function valueError(message: string): PythonError {
   return new PythonError("ValueError", message);
 }

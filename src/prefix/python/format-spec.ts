@@ -14,6 +14,7 @@ export type FieldLayout = {
   readonly precision: number | undefined;
 };
 
+/** The layout of a value without any format. */
 export const plainLayout: FieldLayout = {
   fill: " ",
   align: undefined,

@@ -2,8 +2,10 @@ import { compareText } from "./code-points.ts";
 import { PythonError, typeError } from "./failure.ts";
 import { floatText } from "./float-text.ts";
 import { integerText } from "./representation.ts";
+import { TextMeter } from "./text-limit.ts";
 import { type Dict, type DictKey, Float, Tuple, typeName, type Value } from "./value.ts";
 
+/** The options of `json.dumps` that templates use. */
 export type JsonDumpOptions = {
   /** Text of one level of indentation; undefined: everything on one line. */
   readonly indent?: string | undefined;
@@ -26,6 +28,7 @@ class JsonWriter {
   readonly #indent: string | undefined;
   readonly #sortKeys: boolean;
   readonly #quoted: (text: string) => string;
+  readonly #meter = new TextMeter();
 
   constructor(
     separators: readonly [string, string],
@@ -36,7 +39,7 @@ class JsonWriter {
     this.#separators = separators;
     this.#indent = indent;
     this.#sortKeys = sortKeys;
-    this.#quoted = quoted;
+    this.#quoted = (text) => this.#meter.add(quoted(text));
   }
 
   /** `lineStart`: a line feed and the indentation of the line the value begins on. */
@@ -71,6 +74,7 @@ class JsonWriter {
   }
 
   #enclosed(open: string, parts: readonly string[], close: string, lineStart: string): string {
+    this.#meter.add(open + lineStart);
     if (parts.length === 0) return open + close;
     if (this.#indent === undefined) return open + parts.join(this.#separators[0]) + close;
     const inner = this.#deeper(lineStart);

@@ -1,6 +1,7 @@
 import { maxIntegerDigits } from "./representation.ts";
 import { type Dict, Float, integer, type Value } from "./value.ts";
 
+/** A JSON text read, or why it is refused. */
 export type JsonResult =
   | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly reason: "not_json" | "too_deep" | "number_too_long"; readonly message: string };

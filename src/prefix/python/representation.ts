@@ -1,5 +1,6 @@
 import { valueError } from "./failure.ts";
 import { floatText } from "./float-text.ts";
+import { TextMeter } from "./text-limit.ts";
 import { Float, Tuple, type Value } from "./value.ts";
 
 /** Digits of the longest integer that Python reads and writes (`sys.int_info.default_max_str_digits`). */
@@ -25,17 +26,23 @@ export function integerText(value: number | bigint): string {
 
 /** Python's `repr(value)`. */
 export function representation(value: Value): string {
-  if (typeof value === "string") return quoted(value);
-  if (Array.isArray(value)) return `[${value.map(representation).join(", ")}]`;
+  return metered(value, new TextMeter());
+}
+
+function metered(value: Value, meter: TextMeter): string {
+  const written = (item: Value): string => metered(item, meter);
+  if (typeof value === "string") return meter.add(quoted(value));
+  if (Array.isArray(value)) return meter.add("[]") && `[${value.map(written).join(", ")}]`;
   if (value instanceof Tuple) {
-    const items = value.items.map(representation).join(", ");
+    const items = meter.add("()") && value.items.map(written).join(", ");
     return value.items.length === 1 ? `(${items},)` : `(${items})`;
   }
   if (value instanceof Map) {
-    return `{${Array.from(value, ([key, item]) => `${representation(key)}: ${representation(item)}`).join(", ")}}`;
+    const entries = Array.from(value, ([key, item]) => `${written(key)}: ${written(item)}`);
+    return meter.add("{}") && `{${entries.join(", ")}}`;
   }
-  if (value === null || typeof value !== "object" || value instanceof Float) return text(value);
-  return value.repr();
+  if (value === null || typeof value !== "object" || value instanceof Float) return meter.add(text(value));
+  return meter.add(value.repr());
 }
 
 /** Backslash, and what Python calls not printable: other and separator characters except the blank. */

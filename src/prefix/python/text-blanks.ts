@@ -10,6 +10,7 @@ export const blankClass = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u
 const blank = new RegExp(`[${blankClass}]`);
 const blankRun = new RegExp(`[${blankClass}]+`);
 
+/** The character is a blank for Python. */
 export function isBlank(character: string): boolean {
   return blank.test(character);
 }

@@ -7,12 +7,14 @@ const uppercase = /\p{Uppercase}|\p{Lt}/u;
 
 /** Python's `text.capitalize()`. */
 export function capitalize(text: string): string {
+  refuseCapitalSigma(text);
   const [first, ...rest] = codePoints(text);
   return first === undefined ? "" : titleCharacter(first) + lower(rest.join(""));
 }
 
 /** Python's `text.title()`: a character is upper where the one before is not cased. */
 export function titleCase(text: string): string {
+  refuseCapitalSigma(text);
   let afterCased = false;
   let result = "";
   for (const character of text) {
@@ -24,6 +26,7 @@ export function titleCase(text: string): string {
 
 /** Python's `text.swapcase()`. */
 export function swapCase(text: string): string {
+  refuseCapitalSigma(text);
   return codePoints(text)
     .map((character) => {
       if (uppercase.test(character)) return lower(character);
@@ -42,6 +45,11 @@ export function isCase(text: string, which: "lower" | "upper"): boolean {
   const wrong = which === "lower" ? uppercase : lowercase;
   const right = which === "lower" ? lowercase : uppercase;
   return right.test(text) && !wrong.test(text) && (which === "lower" || !/\p{Lt}/u.test(text));
+}
+
+/** Its lower case depends on the characters around it, which these functions take one by one. */
+function refuseCapitalSigma(text: string): void {
+  if (text.includes("\u03a3")) throw new UnsupportedError("the case of a capital sigma");
 }
 
 /** Upper case, except where Unicode has a title case of its own that JavaScript does not know. */

@@ -9,6 +9,7 @@ export type Value = null | boolean | string | number | bigint | Float | Value[] 
 
 /** A `dict`. Keys that are not strings come only from literals inside templates. */
 export type Dict = Map<DictKey, Value>;
+/** A key of a `dict`. */
 export type DictKey = string | number | null;
 
 /** A `float`: JavaScript's number cannot tell 1.0 from 1. */
@@ -126,8 +127,12 @@ export function truthy(value: Value): boolean {
 
 /** Python can hash it: it is no list or dict, and no tuple that holds one. */
 export function isHashable(value: Value): boolean {
-  if (value instanceof Tuple) return value.items.every(isHashable);
-  return !Array.isArray(value) && !(value instanceof Map);
+  const parts = new Set([value]);
+  for (const part of parts) {
+    if (Array.isArray(part) || part instanceof Map) return false;
+    if (part instanceof Tuple) for (const item of part.items) parts.add(item);
+  }
+  return true;
 }
 
 /** A value as a dict key. Keys Python unites across types (1, 1.0, True) are not supported. */

@@ -4,6 +4,7 @@ import { Vocabulary } from "./vocabulary.ts";
 /** Ids beyond this are taken for a broken vocabulary. */
 const maxIds = 1 << 22;
 
+/** A token id and how the vocabulary writes its bytes. */
 export type Piece = { readonly id: number; readonly piece: string };
 
 /** A vocabulary of pieces and added tokens; an added token wins where both have its id. Undefined for absurd ids. */

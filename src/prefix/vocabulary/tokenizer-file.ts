@@ -54,6 +54,7 @@ const tokenizerFile = z.looseObject({
 /** The parts of a `tokenizer.json` of the tokenizers library that are read here. */
 export type TokenizerFile = z.infer<typeof tokenizerFile>;
 
+/** A tokenizer.json checked, or the first field that is not as expected. */
 export type TokenizerFileResult =
   | { readonly ok: true; readonly file: TokenizerFile }
   | { readonly ok: false; readonly message: string };

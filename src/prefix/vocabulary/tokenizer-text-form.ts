@@ -2,6 +2,7 @@ import * as z from "zod";
 import type { TextForm } from "../text-form.ts";
 import { flatComponents, type TokenizerComponent, type TokenizerFile } from "./tokenizer-file.ts";
 
+/** A text form, or why there is none. */
 export type TextFormResult =
   | { readonly ok: true; readonly form: TextForm }
   /** The tokenizer changes texts in a way that is not known here: its model is approximate. */

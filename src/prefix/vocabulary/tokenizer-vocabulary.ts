@@ -3,6 +3,7 @@ import { type Piece, vocabularyOfPieces } from "./pieces.ts";
 import { flatComponents, type TokenizerFile } from "./tokenizer-file.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
+/** A vocabulary, or why there is none. */
 export type VocabularyResult =
   | { readonly ok: true; readonly vocabulary: Vocabulary }
   | { readonly ok: false; readonly message: string };

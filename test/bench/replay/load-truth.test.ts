@@ -19,7 +19,15 @@ const played = (outcome: Partial<CallOutcome> = {}): PlayedCall => ({
   },
 });
 
-const engine = { name: "engine-0", inFlight: 0, aborted: 0, finished: 2, firstTokens: 2, ttftSumMs: 20 };
+const engine = {
+  name: "engine-0",
+  inFlight: 0,
+  aborted: 0,
+  finished: 2,
+  firstTokens: 2,
+  ttftSumMs: 20,
+  ttftBuckets: [],
+};
 const truth = (over: Partial<LoadTruth> = {}): LoadTruth => ({
   openLeases: 0,
   inFlight: 0,

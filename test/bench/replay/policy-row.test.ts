@@ -30,6 +30,10 @@ const engine = (name: string, promptTokens: number, cachedTokens: number, firstT
   inFlight: 0,
   aborted: 0,
   finished: firstTokens,
+  ttftBuckets: [
+    { upTo: 10, count: 0 },
+    { upTo: 20, count: firstTokens },
+  ],
 });
 
 describe("policyRow", () => {
@@ -51,11 +55,11 @@ describe("policyRow", () => {
   });
 
   it("takes the hit share and the mean from the engines, scaled to simulated time", () => {
-    expect(row).toMatchObject({ hitShare: 0.3, ceilingHitShare: 0.5, ttftMs: { mean: 60, p50: 80 } });
+    expect(row).toMatchObject({ hitShare: 0.3, ceilingHitShare: 0.5, ttftMs: { mean: 60, p50: 60, p99: 79.6 } });
   });
 
   it("takes percentiles, router time and prediction from the clients", () => {
-    expect(row.clientTtftMs.mean).toBe(80);
+    expect(row.clientTtftMs).toMatchObject({ mean: 80, p50: 80 });
     expect(row.routerMs.p50).toBe(2);
     expect(row.predictedHitShare).toBe(0.2667);
     expect(row.overheadMs).toBe(5);

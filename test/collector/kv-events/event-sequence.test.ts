@@ -197,10 +197,14 @@ describe("EventSequence", () => {
         const seen: Action[] = [];
         const running: { replies: Numbered<string>[]; endsIn: number }[] = [];
         let published = -1;
+        let requested = 0;
         const perform = (actions: readonly Action[]): void => {
           for (const action of actions) {
             seen.push(action);
             if (action.kind !== "request_replay") continue;
+            expect(running, "one replay at a time").toEqual([]);
+            // Each replay settles one message that got through, or it would go on for ever.
+            expect(++requested).toBeLessThanOrEqual(fates.length + 1);
             const oldest = Math.max(action.fromSequence, published + 1 - bufferSteps, 0);
             const replies: Numbered<string>[] = [];
             for (let n = oldest; n <= published; n++) {

@@ -13,6 +13,10 @@ function render(source: string, context: ReadonlyMap<string, Value> = new Map())
     : undefined;
 }
 
+const sharedLists =
+  "{% set ns = namespace(a=[1], b=[1]) %}" +
+  "{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% set ns.b = [ns.b, ns.b] %}{% endfor %}";
+
 describe("a hostile template ends with a reason", () => {
   it.each([
     ["loops in loops", "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"],
@@ -31,6 +35,13 @@ describe("a hostile template ends with a reason", () => {
     [
       "a scan of a long text in every round",
       "{% set s = 'x' * 9999999 %}{% for i in range(9999) %}{{ 'y' in s }}{% endfor %}",
+    ],
+    ["a list that holds the same list over and over, printed", `${sharedLists}{{ ns.a }}`],
+    ["the same as JSON", `${sharedLists}{{ ns.a | tojson }}`],
+    ["the same compared", `${sharedLists}{{ ns.a == ns.b }}`],
+    [
+      "a list nested more deeply than the stack",
+      "{% set ns = namespace(l=[]) %}{% for i in range(50000) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l }}",
     ],
   ])("%s", (_, source) => {
     expect(render(source)).toMatchObject({ ok: false, reason: "budget" });

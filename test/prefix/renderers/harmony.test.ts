@@ -116,43 +116,43 @@ describe("tools of a gpt-oss prompt", () => {
     )?.[1];
 
   it("are a namespace of types, with a note in the system message", () => {
-    // The example of openai/harmony, docs/format.md.
-    const format = { type: "string", enum: ["celsius", "fahrenheit"], default: "celsius" };
+    // The shape of the example in openai/harmony, docs/format.md.
+    const format = { type: "string", enum: ["metric", "imperial"], default: "metric" };
     const tools = [
-      { name: "get_location", description: "Gets the location of the user." },
+      { name: "find_user", description: "Says where the user is." },
       {
-        name: "get_current_weather",
-        description: "Gets the current weather in the provided location.",
+        name: "forecast",
+        description: "Says what the weather will be like.",
         parameters: {
           type: "object",
           properties: {
-            location: { type: "string", description: "The city and state, e.g. San Francisco, CA" },
+            place: { type: "string", description: "A town and its country, like Hanoi, Vietnam" },
             format,
           },
-          required: ["location"],
+          required: ["place"],
         },
       },
       {
-        name: "get_multiple_weathers",
-        description: "Gets the current weather in the provided list of locations.",
+        name: "forecasts",
+        description: "Says it for several places.",
         parameters: {
           type: "object",
           properties: {
-            locations: {
+            places: {
               type: "array",
               items: { type: "string" },
-              description: 'List of city and state, e.g. ["San Francisco, CA", "New York, NY"]',
+              description: 'Towns, like ["Hanoi, Vietnam", "Oslo, Norway"]',
             },
             format,
           },
-          required: ["locations"],
+          required: ["places"],
         },
       },
     ];
     const text = render({
       messages: [
-        { role: "system", content: "Use a friendly tone." },
-        { role: "user", content: "What is the weather like in SF?" },
+        { role: "system", content: "Answer in rhyme." },
+        { role: "user", content: "Will it rain?" },
       ],
       tools: tools.map((definition) => ({ type: "function", function: definition })),
       reasoning_effort: "high",
@@ -160,7 +160,7 @@ describe("tools of a gpt-oss prompt", () => {
     expect(text).toBe(
       `${system("high", true)}<|start|>developer<|message|># Instructions
 
-Use a friendly tone.
+Answer in rhyme.
 
 # Tools
 
@@ -168,73 +168,71 @@ Use a friendly tone.
 
 namespace functions {
 
-// Gets the location of the user.
-type get_location = () => any;
+// Says where the user is.
+type find_user = () => any;
 
-// Gets the current weather in the provided location.
-type get_current_weather = (_: {
-// The city and state, e.g. San Francisco, CA
-location: string,
-format?: "celsius" | "fahrenheit", // default: celsius
+// Says what the weather will be like.
+type forecast = (_: {
+// A town and its country, like Hanoi, Vietnam
+place: string,
+format?: "metric" | "imperial", // default: metric
 }) => any;
 
-// Gets the current weather in the provided list of locations.
-type get_multiple_weathers = (_: {
-// List of city and state, e.g. ["San Francisco, CA", "New York, NY"]
-locations: string[],
-format?: "celsius" | "fahrenheit", // default: celsius
+// Says it for several places.
+type forecasts = (_: {
+// Towns, like ["Hanoi, Vietnam", "Oslo, Norway"]
+places: string[],
+format?: "metric" | "imperial", // default: metric
 }) => any;
 
-} // namespace functions<|end|><|start|>user<|message|>What is the weather like in SF?<|end|><|start|>assistant`,
+} // namespace functions<|end|><|start|>user<|message|>Will it rain?<|end|><|start|>assistant`,
     );
   });
 
   it("describe rarer schemas as the harmony library does", () => {
-    // The schema of that library's own test of its renderer.
+    // The kinds of schema that library's own test of its renderer has.
     const parameters = {
-      description: "params object",
+      description: "what it takes",
       type: "object",
       properties: {
-        string: { type: "string", title: "STRING", description: "A string", examples: ["hello", "world"] },
-        string_nullable: { type: "string", nullable: true, description: "A nullable string", default: "the default" },
-        string_enum: { type: "string", enum: ["a", "b", "c"] },
-        oneof_string_or_number: {
+        name: { type: "string", title: "Name", description: "What it is called", examples: ["Ann", "Bob"] },
+        note: { type: "string", nullable: true, description: "A remark", default: "none so far" },
+        size: { type: "string", enum: ["a", "b", "c"] },
+        amount: {
           oneOf: [
-            { type: "string", default: "default_string_in_oneof" },
-            { type: "number", description: "numbers can happen too" },
+            { type: "string", default: "some" },
+            { type: "number", description: "in grams" },
           ],
-          description: "a oneof",
+          description: "How much",
           default: 20,
         },
       },
     };
-    expect(
-      namespace({ name: "kitchensink", description: "A function with various complex schemas.", parameters }),
-    ).toBe(
+    expect(namespace({ name: "everything", description: "Takes all kinds of arguments.", parameters })).toBe(
       `# Tools
 
 ## functions
 
 namespace functions {
 
-// A function with various complex schemas.
-type kitchensink = (_: // params object
+// Takes all kinds of arguments.
+type everything = (_: // what it takes
 {
-// STRING
+// Name
 //
-// A string
+// What it is called
 // Examples:
-// - "hello"
-// - "world"
-string?: string,
-// A nullable string
-string_nullable?: string | null, // default: "the default"
-string_enum?: "a" | "b" | "c",
-// a oneof
+// - "Ann"
+// - "Bob"
+name?: string,
+// A remark
+note?: string | null, // default: "none so far"
+size?: "a" | "b" | "c",
+// How much
 // default: 20
-oneof_string_or_number?:
- | string // default: "default_string_in_oneof"
- | number // numbers can happen too
+amount?:
+ | string // default: "some"
+ | number // in grams
 ,
 }) => any;
 

@@ -8,6 +8,7 @@ import type { Dict, Value } from "../../python/value.ts";
 import { type HarmonyMessage, harmonyConversation } from "./conversation.ts";
 import { type HarmonyTool, toolNamespace } from "./tool-namespace.ts";
 
+/** What a server that runs a gpt-oss model may have set. */
 export type HarmonySettings = {
   /** The date in the system message where the server pins it (`VLLM_SYSTEM_START_DATE`); left out: today. */
   readonly startDate?: string;
