@@ -13,10 +13,16 @@ import type { FeedTiming } from "./push/feed.ts";
 import { Feeds } from "./push/feeds.ts";
 import { PushClient } from "./push/push-client.ts";
 import { EventTranslator } from "./translate/event-translator.ts";
+import { StateFolder } from "./translate/state-folder.ts";
 import { TokenizerStore } from "./translate/tokenizer/tokenizer-store.ts";
 import { noTranslationCounts } from "./translate/translation-counts.ts";
 
-export type CollectorTiming = PodTiming & FeedTiming & { readonly pushTimeoutMs: number };
+export type CollectorTiming = PodTiming &
+  FeedTiming & {
+    readonly pushTimeoutMs: number;
+    /** Time between two saves of a pod's table. */
+    readonly saveEveryMs: number;
+  };
 
 const DEFAULT_TIMING: CollectorTiming = {
   scrapeEveryMs: 1000,
@@ -29,6 +35,7 @@ const DEFAULT_TIMING: CollectorTiming = {
   backoffMinMs: 250,
   backoffMaxMs: 5000,
   pushTimeoutMs: 5000,
+  saveEveryMs: 30_000,
 };
 
 const SPOOL_BYTES = 32 * 1024 * 1024;
@@ -53,6 +60,8 @@ export type CollectorOptions = {
   readonly timing?: Partial<CollectorTiming>;
   /** Seeds segment hashes, the same as at the edge. Undefined: KV events do not become claims. */
   readonly hashSecret?: string | undefined;
+  /** Folder to keep tables of pods' caches in over restarts. Undefined: they are built anew each time. */
+  readonly stateDir?: string | undefined;
   /** Whether the text that the edge renders is proven to be what a pod's engine tokenizes. Undefined: it is not. */
   readonly rendererProof?: (pod: EventPod) => IndexState;
   /** Variables that `apiKeyEnv` fields of the endpoints file name. */
@@ -91,6 +100,13 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
     signal: abort.signal,
   });
   let models: readonly EndpointsModel[] = [];
+  const state =
+    options.stateDir === undefined
+      ? undefined
+      : {
+          folder: await StateFolder.open(options.stateDir, nowMs()),
+          saveEveryMs: timing.saveEveryMs,
+        };
   const sink = new EventTranslator({
     models: () => models,
     hashSecret: options.hashSecret,
@@ -99,6 +115,8 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
     rendererProof: options.rendererProof ?? (() => UNPROVEN),
     limits: BLOCK_LIMITS,
     counts,
+    state,
+    nowMs,
     emit: (change) => feeds.addClaim(change),
     log,
   });
@@ -170,6 +188,7 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
       watch.close();
       feeds.close();
       abort.abort();
+      await sink.close();
       await Promise.all([...pods.values()].map((pod) => pod.close()));
       await server?.close();
       await dispatcher.destroy();

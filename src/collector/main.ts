@@ -17,6 +17,7 @@ const optionsSchema = z.object({
   keyEnv: z.string().min(1),
   logLevel: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]),
   metricsPort: z.coerce.number().int().min(0).max(65_535).optional(),
+  stateDir: z.string().min(1).optional(),
   scrapeIntervalMs: z.coerce.number().int().min(100),
 });
 
@@ -33,6 +34,7 @@ async function main(): Promise<void> {
     .option("--key-env <variable>", "environment variable with the cluster's key", "WARMPATH_CLUSTER_KEY")
     .option("--log-level <level>", "fatal to trace, or silent", "info")
     .option("--metrics-port <port>", "serve the collector's own metrics on 127.0.0.1")
+    .option("--state-dir <folder>", "keep tables of what pods have cached here, to go on from after a restart")
     .option("--scrape-interval-ms <ms>", "time between two looks at an engine", "1000")
     .parse();
   const parsed = optionsSchema.safeParse(command.opts());
@@ -55,6 +57,7 @@ async function main(): Promise<void> {
     log,
     metricsPort: options.metricsPort,
     timing: { scrapeEveryMs: options.scrapeIntervalMs },
+    stateDir: options.stateDir,
     hashSecret: process.env[HASH_SECRET] || undefined,
     env: process.env,
   }).catch((error: unknown) => command.error(error instanceof Error ? error.message : String(error)));

@@ -5,10 +5,14 @@ import type { EventPod, IndexState, KvEventSink } from "../kv-event-sink.ts";
 import type { KvEventBatch } from "../kv-events/event.ts";
 import type { StreamPosition } from "../kv-events/event-sequence.ts";
 import type { LostTrack } from "../kv-events/follower.ts";
+import { CanonicalTokens } from "./canonical/canonical-tokens.ts";
+import { DecodedCheck } from "./canonical/decoded-check.ts";
 import { isAtLeast } from "./engine-version.ts";
 import { indexState, NO_EVIDENCE, type TranslationRefusal } from "./index-state.ts";
 import { PodTranslation } from "./pod-translation.ts";
 import type { BlockLimits } from "./rank-blocks.ts";
+import type { StateFolder } from "./state-folder.ts";
+import { type SavedTarget, TableSaver } from "./table-saver.ts";
 import type { TokenizerStore } from "./tokenizer/tokenizer-store.ts";
 import type { TranslationCounts } from "./translation-counts.ts";
 
@@ -33,11 +37,19 @@ export type EventTranslatorOptions = {
   readonly limits: BlockLimits;
   readonly counts: TranslationCounts;
   readonly emit: (change: ClaimChange) => void;
+  /** Where tables are kept over restarts of the collector, if anywhere. */
+  readonly state?: { readonly folder: StateFolder; readonly saveEveryMs: number } | undefined;
+  /** Wall clock. */
+  readonly nowMs: () => number;
   readonly log: Logger;
 };
 
+/** Of one core, for checking what models wrote. */
+const CHECK_CORE_SHARE = 0.25;
+
 type Followed = {
   epoch: string;
+  process: string | undefined;
   readonly translation: PodTranslation | undefined;
   readonly refusal: TranslationRefusal | undefined;
 };
@@ -51,8 +63,23 @@ export class EventTranslator implements KvEventSink {
   readonly #options: EventTranslatorOptions;
   readonly #followed = new Map<string, Followed>();
 
+  readonly #check: DecodedCheck;
+  readonly #saver: TableSaver | undefined;
+
   constructor(options: EventTranslatorOptions) {
     this.#options = options;
+    const { counts } = options;
+    this.#check = new DecodedCheck({ counts, coreShare: CHECK_CORE_SHARE, nowMs: () => performance.now() });
+    const { state, nowMs, log } = options;
+    if (state === undefined) return;
+    const { folder, saveEveryMs: everyMs } = state;
+    this.#saver = new TableSaver({ folder, everyMs, nowMs, log, targets: () => this.#saveable() });
+  }
+
+  /** Saves what is to be kept, and ends. */
+  async close(): Promise<void> {
+    this.#check.close();
+    await this.#saver?.close();
   }
 
   /** Tables' sizes over all pods. */
@@ -75,20 +102,23 @@ export class EventTranslator implements KvEventSink {
   }
 
   async begin(pod: EventPod): Promise<StreamPosition | undefined> {
+    const { log } = this.#options;
     const translation = await this.#translationOf(pod);
-    const refused = typeof translation === "string";
-    this.#followed.set(pod.name, {
-      epoch: pod.epoch,
-      translation: refused ? undefined : translation,
-      refusal: refused ? translation : undefined,
-    });
-    this.#options.log.info({ pod: pod.name, refusal: refused ? translation : undefined }, "KV events are followed");
-    return undefined;
+    const { epoch, process } = pod;
+    if (typeof translation === "string") {
+      this.#followed.set(pod.name, { epoch, process, translation: undefined, refusal: translation });
+      log.info({ pod: pod.name, reason: translation }, "KV events do not become claims");
+      return undefined;
+    }
+    const restored = await this.#restore(pod, translation);
+    this.#followed.set(pod.name, { epoch, process, translation, refusal: undefined });
+    log.info({ pod: pod.name, from: restored?.sequence }, "KV events become claims");
+    return restored;
   }
 
-  onBatch(pod: EventPod, batch: KvEventBatch, _position: StreamPosition): void {
+  onBatch(pod: EventPod, batch: KvEventBatch, position: StreamPosition): void {
     const followed = this.#current(pod);
-    if (followed?.translation !== undefined) followed.translation.take(batch);
+    if (followed?.translation !== undefined) followed.translation.take(batch, position);
     else if (batch.events.some(({ kind }) => kind === "all_blocks_cleared")) this.#clear(pod.name, pod.epoch);
   }
 
@@ -98,7 +128,10 @@ export class EventTranslator implements KvEventSink {
 
   onLostTrack(pod: EventPod, cause: LostTrack): void {
     const followed = this.#followed.get(pod.name);
-    if (followed !== undefined) followed.epoch = pod.epoch;
+    if (followed !== undefined) {
+      followed.epoch = pod.epoch;
+      followed.process = pod.process;
+    }
     if (cause === "missing_history") followed?.translation?.missHistory();
     else if (followed?.translation === undefined) this.#clear(pod.name, pod.epoch);
     else {
@@ -114,6 +147,8 @@ export class EventTranslator implements KvEventSink {
   }
 
   onGone(name: string): void {
+    const target = this.#saveable().find((one) => one.name === name);
+    if (target !== undefined) void this.#saver?.save(target);
     this.#followed.delete(name);
   }
 
@@ -139,6 +174,7 @@ export class EventTranslator implements KvEventSink {
   /** The pod's epoch can change without a restart, when its engine's start time becomes known. */
   #current(pod: EventPod): Followed | undefined {
     const followed = this.#followed.get(pod.name);
+    if (followed !== undefined) followed.process = pod.process;
     if (followed !== undefined && followed.epoch !== pod.epoch) {
       followed.epoch = pod.epoch;
       followed.translation?.rename(pod.epoch);
@@ -161,9 +197,46 @@ export class EventTranslator implements KvEventSink {
       log.error({ pod: pod.name, file: tokenizerFile, fault: tokenizer.message }, "tokenizer cannot be used");
       return "no_vocabulary";
     }
-    const text = { tokenBytes: tokenizer.tokenBytes, hasher, segmentBytes };
+    const { tokenBytes, encoder } = tokenizer;
+    const tokens = encoder && new CanonicalTokens(encoder, tokenBytes);
     const { name, epoch } = pod;
-    return new PodTranslation({ pod: name, epoch, text, secret: hashSecret, baseModel, limits, counts, emit });
+    return new PodTranslation({
+      pod: name,
+      epoch,
+      text: { tokenBytes, hasher, segmentBytes },
+      secret: hashSecret,
+      baseModel,
+      limits,
+      counts,
+      check: tokens && ((forest, block) => this.#check.offer(forest, tokens, block)),
+      emit,
+    });
+  }
+
+  /** Takes up what was saved of the pod's tables, if they are the same process's. */
+  async #restore(pod: EventPod, translation: PodTranslation): Promise<StreamPosition | undefined> {
+    const { state, log } = this.#options;
+    const saved = pod.process === undefined ? undefined : await state?.folder.load(pod.name);
+    if (saved === undefined) return undefined;
+    if (!saved.ok) {
+      log.warn({ pod: pod.name, fault: saved.fault }, "saved KV-event table cannot be used");
+      return undefined;
+    }
+    if (saved.pod.process !== pod.process || saved.pod.pod !== pod.name) return undefined;
+    try {
+      return translation.restore(saved.pod.tables, saved.bytes, saved.blocksAt) ? translation.position : undefined;
+    } catch (error) {
+      // Its check held, so another program wrote it, or this one wrongly: begin as if nothing had been saved.
+      log.error({ err: error, pod: pod.name }, "saved KV-event table cannot be read");
+      translation.forget(pod.epoch, "unproven");
+      return undefined;
+    }
+  }
+
+  #saveable(): SavedTarget[] {
+    return [...this.#followed].flatMap(([name, { process, translation }]) =>
+      translation === undefined ? [] : [{ name, process, translation }],
+    );
   }
 
   #clear(pod: string, epoch: string): void {

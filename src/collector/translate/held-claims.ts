@@ -27,11 +27,16 @@ export class HeldClaims {
     this.#claims = claims;
   }
 
-  /** A cache group has blocks. A hit needs every group, so whatever is not in this one is not held any more. */
-  requireGroup(bit: number): void {
-    if ((this.#groups & bit) !== 0) return;
+  /** The cache groups that have blocks, a bit each. */
+  get groups(): number {
+    return this.#groups;
+  }
+
+  /** Cache groups have blocks. A hit needs every group, so whatever is not in all of them is not held any more. */
+  requireGroups(groups: number): void {
+    if ((this.#groups & groups) === groups) return;
     const first = this.#groups === 0;
-    this.#groups |= bit;
+    this.#groups |= groups;
     if (first) return;
     for (let index = 1; index < this.#tree.records.limit; index++) {
       if (this.#tree.has(index, FLAG.live)) this.settle(index);

@@ -1,11 +1,16 @@
 import type { ClaimChange } from "../../protocol/push-message.ts";
 import type { BlockStored, KvEvent, KvEventBatch } from "../kv-events/event.ts";
+import type { StreamPosition } from "../kv-events/event-sequence.ts";
+import type { BlockForest } from "./block-forest.ts";
 import { hostMediumBit } from "./block-medium.ts";
+import { type BlockIndex, NIL } from "./block-records.ts";
 import { cacheGroupOf } from "./cache-group.ts";
 import { ChainScopes } from "./chain-scopes.ts";
 import { ClaimLog } from "./claim-log.ts";
 import type { IndexEvidence } from "./index-state.ts";
 import { type BlockLimits, RankBlocks } from "./rank-blocks.ts";
+import { restoreBlocks, saveBlocks } from "./saved-blocks.ts";
+import type { SavedTables } from "./saved-pod.ts";
 import { SegmentClaims } from "./segment-claims.ts";
 import type { SegmentText } from "./segment-run.ts";
 import type { TranslationCounts } from "./translation-counts.ts";
@@ -19,6 +24,8 @@ export type PodTranslationOptions = {
   readonly baseModel: string;
   readonly limits: BlockLimits;
   readonly counts: TranslationCounts;
+  /** Checks the blocks that the model wrote, where the tokenizer can be encoded with. */
+  readonly check: ((forest: BlockForest, block: BlockIndex) => void) | undefined;
   /** Takes claim changes, in order. */
   readonly emit: (change: ClaimChange) => void;
 };
@@ -36,6 +43,9 @@ export class PodTranslation {
   /** What a resync has not gone through yet: the next block of the first rank. */
   #unsent: { readonly rank: RankBlocks; next: number }[] = [];
   #history: IndexEvidence["history"] = "unproven";
+  /** The tables are an earlier start's, with this history, and the engine has not confirmed them yet. */
+  #restoredHistory: SavedTables["history"] | undefined;
+  #position: StreamPosition | undefined;
   #hashesUnchained = false;
   #extraKeysMissing = false;
   readonly #otherKinds = new Set<string>();
@@ -69,15 +79,21 @@ export class PodTranslation {
     let waiting = 0;
     let bytes = this.#claims.allocatedBytes;
     for (const rank of this.#ranks.values()) {
-      blocks += rank.tree.records.live;
-      waiting += rank.waiting;
-      bytes += rank.tree.allocatedBytes;
+      blocks += rank.forest.tree.records.live;
+      waiting += rank.forest.unplaced;
+      bytes += rank.forest.tree.allocatedBytes;
     }
     return { blocks, waiting, segments: this.#claims.size, bytes };
   }
 
-  take(batch: KvEventBatch): void {
-    if (this.#history === "unproven") this.#history = "complete";
+  /** The last batch taken. */
+  get position(): StreamPosition | undefined {
+    return this.#position;
+  }
+
+  take(batch: KvEventBatch, position: StreamPosition): void {
+    this.#prove();
+    this.#position = position;
     const rank = batch.dataParallelRank ?? 0;
     for (const event of batch.events) this.#takeEvent(rank, event);
     if (this.#log.bytes >= ENOUGH_BYTES) this.#handOn();
@@ -85,7 +101,7 @@ export class PodTranslation {
 
   /** All that the engine has announced so far was taken. */
   caughtUp(): void {
-    if (this.#history === "unproven") this.#history = "complete";
+    this.#prove();
   }
 
   /** What the engine announced first is not to be had. */
@@ -96,6 +112,8 @@ export class PodTranslation {
   /** Nothing learned so far holds. */
   forget(epoch: string, history: "unproven" | "lost"): void {
     this.#ranks.clear();
+    this.#restoredHistory = undefined;
+    this.#position = undefined;
     this.#history = history;
     this.#hashesUnchained = false;
     this.#extraKeysMissing = false;
@@ -114,18 +132,78 @@ export class PodTranslation {
   /** Sends all claims anew: a clear at once, the rest as `collect` asks for it, with the changes that come meanwhile. */
   resync(): void {
     this.#clear();
-    for (const rank of this.#ranks.values()) rank.held.hideAll();
+    // What nobody has confirmed is not claimed.
+    if (this.#restoredHistory !== undefined) return;
+    for (const rank of this.#ranks.values()) rank.forest.held.hideAll();
     this.#unsent = [...this.#ranks.values()].map((rank) => ({ rank, next: 1 }));
   }
 
   /** Hands on what waits, and about `roomBytes` of a resync. True if more of it is to come. */
   collect(roomBytes: number): boolean {
     for (let [part] = this.#unsent; part !== undefined && this.#log.bytes < roomBytes; [part] = this.#unsent) {
-      part.next = part.rank.held.showFrom(part.next, () => this.#log.bytes >= roomBytes);
+      part.next = part.rank.forest.held.showFrom(part.next, () => this.#log.bytes >= roomBytes);
       if (part.next === 0) this.#unsent.shift();
     }
     this.#handOn();
     return this.#unsent.length > 0;
+  }
+
+  /** Writes the tables' blocks. Returns how they are read, undefined where they are not worth keeping. */
+  save(write: (bytes: Buffer) => void): SavedTables | undefined {
+    const [position, history] = [this.#position, this.#restoredHistory ?? this.#history];
+    if (position === undefined || history === "unproven" || this.#hashesUnchained) return undefined;
+    const { sequence, timeS } = position;
+    return {
+      baseModel: this.#options.baseModel,
+      segmentBytes: this.#options.text.segmentBytes,
+      seed: this.#seed,
+      position: timeS === undefined ? { sequence } : { sequence, timeS },
+      history,
+      extraKeysMissing: this.#extraKeysMissing,
+      saltsLeftOut: this.#saltsLeftOut,
+      otherKinds: [...this.#otherKinds],
+      ranks: [...this.#ranks].map(([rank, { forest }]) => ({
+        rank,
+        groups: forest.held.groups,
+        blocks: saveBlocks(forest, write),
+      })),
+    };
+  }
+
+  /** Takes up saved tables, unless they are for other settings. They are claimed once the engine has confirmed them. */
+  restore(saved: SavedTables, bytes: Buffer, blocksAt: number): boolean {
+    const { baseModel, text } = this.#options;
+    if (saved.baseModel !== baseModel || saved.segmentBytes !== text.segmentBytes || saved.seed !== this.#seed) {
+      return false;
+    }
+    let at = blocksAt;
+    for (const { rank, groups, blocks } of saved.ranks) {
+      const { forest } = this.#addRank(rank);
+      forest.held.requireGroups(groups);
+      at = restoreBlocks(forest, blocks, bytes, at);
+    }
+    for (const kind of saved.otherKinds) this.#otherKinds.add(kind);
+    this.#extraKeysMissing = saved.extraKeysMissing;
+    this.#saltsLeftOut = saved.saltsLeftOut;
+    this.#position = { sequence: saved.position.sequence, timeS: saved.position.timeS };
+    this.#restoredHistory = saved.history;
+    this.#log.drop();
+    return true;
+  }
+
+  /** Tells tables of another secret or model apart, without telling the secret. */
+  get #seed(): string {
+    const { text, secret, baseModel } = this.#options;
+    return text.hasher.seed({ secret, baseModel }).toString(16);
+  }
+
+  /** The stream goes on from where the tables end, or from its start. */
+  #prove(): void {
+    if (this.#history !== "unproven") return;
+    this.#history = this.#restoredHistory ?? "complete";
+    if (this.#restoredHistory === undefined) return;
+    this.#restoredHistory = undefined;
+    this.resync();
   }
 
   #takeEvent(rankNumber: number, event: KvEvent): void {
@@ -141,7 +219,11 @@ export class PodTranslation {
     }
     this.#note(event);
     const blocks = rank ?? this.#addRank(rankNumber);
-    blocks.stored(event);
+    const last = blocks.stored(event);
+    // A prompt's blocks come many at once, those of an answer one by one.
+    if (last !== NIL && event.blockHashes.length === 1 && event.parentBlockHash !== undefined) {
+      this.#options.check?.(blocks.forest, last);
+    }
     if (!blocks.hashesUnchained) return;
     this.#ranks.clear();
     this.#hashesUnchained = true;

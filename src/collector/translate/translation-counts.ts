@@ -26,6 +26,12 @@ export type TranslationCounts = {
   misfits: number;
   /** Stores of cache groups that are not full attention. */
   otherGroups: number;
+  /** Written by the model rather than read, as far as events tell. */
+  checkable: number;
+  /** Of these, compared with what their text is tokenized to. */
+  checked: number;
+  /** Of these, other tokens: not claimed. */
+  uncanonical: number;
 };
 
 export function noTranslationCounts(): TranslationCounts {
@@ -43,5 +49,8 @@ export function noTranslationCounts(): TranslationCounts {
     noRoom: 0,
     misfits: 0,
     otherGroups: 0,
+    checkable: 0,
+    checked: 0,
+    uncanonical: 0,
   };
 }

@@ -8,9 +8,9 @@ import { noTranslationCounts } from "../../../src/collector/translate/translatio
 import { CacheModel, type ModelBlock, segmentsBefore } from "./cache-model.ts";
 import { EdgeModel } from "./edge-model.ts";
 import { CLEARED, removedEvent, storedEvent } from "./events.ts";
+import { BLOCK_TOKENS, branchingTree, chain, runUpTo } from "./random-events.ts";
 import { MODEL, SECRET, segmentsOf, segmentText } from "./text-of-tokens.ts";
 
-const BLOCK_TOKENS = 4;
 const LIMITS: BlockLimits = { mostBlocks: 1000, mostWaiting: 100 };
 
 let text: SegmentText;
@@ -29,32 +29,14 @@ function translate(options: { before?: ReadonlyMap<string, string>; limits?: Blo
     secret: SECRET,
     baseModel: MODEL,
     limits: options.limits ?? LIMITS,
+    check: undefined,
     counts,
     emit: (change) => edge.apply([change]),
   });
+  let sequence = 0;
   const take = (events: readonly KvEvent[], rank = 0) =>
-    translation.take({ timeS: 1, dataParallelRank: rank, events, skipped: [] });
+    translation.take({ timeS: 1, dataParallelRank: rank, events, skipped: [] }, { sequence: sequence++, timeS: 1 });
   return { translation, edge, counts, take };
-}
-
-/** A chain of blocks with tokens of its own. */
-function chain(name: string, length: number, firstToken: number, parent?: ModelBlock): ModelBlock[] {
-  const blocks: ModelBlock[] = [];
-  for (let i = 0; i < length; i++) {
-    const before = blocks.at(-1) ?? parent;
-    const own = Array.from({ length: BLOCK_TOKENS }, (_, place) => firstToken + 10 * i + place);
-    blocks.push({
-      hash: hashOf(`${name}${i}`),
-      parent: before,
-      tokens: [...(before?.tokens ?? []), ...own],
-      adapter: undefined,
-    });
-  }
-  return blocks;
-}
-
-function hashOf(name: string): string {
-  return BigInt.asUintN(64, BigInt(`0x${Buffer.from(name).toString("hex")}`) * 0x9e3779b97f4a7c15n).toString();
 }
 
 function namesOf(blocks: readonly ModelBlock[]): string[] {
@@ -206,8 +188,7 @@ describe("PodTranslation", () => {
       { weight: 1, arbitrary: fc.record({ do: fc.constant("resync" as const) }) },
       { weight: 1, arbitrary: fc.record({ do: fc.constant("clear" as const), rank: fc.nat(1) }) },
     );
-    const tree = [...chain("a", 12, 100)];
-    for (const [i, at] of [3, 7, 7].entries()) tree.push(...chain(`b${i}-`, 12, 1000 * (i + 1), tree[at]));
+    const tree = branchingTree();
     const before = segmentsBefore(text, tree);
     fc.assert(
       fc.property(fc.array(fc.tuple(step, fc.nat(1)), { minLength: 20, maxLength: 120 }), (steps) => {
@@ -228,9 +209,7 @@ describe("PodTranslation", () => {
               take([removedEvent([block.hash])], rank);
               continue;
             }
-            const run = [block];
-            const most = one.do === "store" ? one.run : 0;
-            for (let p = block.parent; p !== undefined && run.length <= most; p = p.parent) run.unshift(p);
+            const run = runUpTo(block, one.do === "store" ? one.run : 0);
             for (const stored of run) model.store(stored, medium);
             take([storedEvent(run, BLOCK_TOKENS, medium)], rank);
           }

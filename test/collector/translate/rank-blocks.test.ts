@@ -9,9 +9,8 @@ import { noTranslationCounts } from "../../../src/collector/translate/translatio
 import { CacheModel, type ModelBlock, segmentsBefore } from "./cache-model.ts";
 import { EdgeModel } from "./edge-model.ts";
 import { removedEvent, storedEvent } from "./events.ts";
+import { BLOCK_TOKENS, runUpTo } from "./random-events.ts";
 import { MODEL, SECRET, segmentText } from "./text-of-tokens.ts";
-
-const BLOCK_TOKENS = 4;
 
 /** Segments longer than a block, about as long, and several in one. */
 const SEGMENT_BYTES = [48, 20, 7];
@@ -96,11 +95,3 @@ describe("RankBlocks", () => {
     },
   );
 });
-
-/** The block and up to `before` blocks before it, in order. */
-function runUpTo(block: ModelBlock, before: number): ModelBlock[] {
-  const run = [block];
-  for (let parent = block.parent; parent !== undefined && run.length <= before; parent = parent.parent)
-    run.unshift(parent);
-  return run;
-}

@@ -19,14 +19,24 @@ function play(file: string) {
   const cache = new RecordedCache(text);
   const counts = noTranslationCounts();
   const limits = { mostBlocks: 10_000, mostWaiting: 1000 };
-  const options = { pod: "ns/a/1", epoch: "e", text, secret: SECRET, baseModel: MODEL, limits, counts };
+  const options = {
+    pod: "ns/a/1",
+    epoch: "e",
+    text,
+    secret: SECRET,
+    baseModel: MODEL,
+    limits,
+    counts,
+    check: undefined,
+  };
   const translation = new PodTranslation({ ...options, emit: (change) => edge.apply([change]) });
   const steps = readRecording(file)
     .filter(({ channel }) => channel === "pub")
     .map((recorded) => {
       const decoded = decodeKvEventBatch(payloadOf(recorded));
       // Every rank of these recordings is a publisher, and so a pod, of its own.
-      if (decoded.ok) translation.take({ ...decoded.batch, dataParallelRank: 0 });
+      if (decoded.ok)
+        translation.take({ ...decoded.batch, dataParallelRank: 0 }, { sequence: recorded.seq ?? 0, timeS: 1 });
       cache.take(recorded);
       translation.collect(1e6);
       const claimed = new Map([...edge.claims].map(([name, { tier }]) => [name, tier]));

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { readTokenizerFile } from "../../../prefix/vocabulary/tokenizer-file.ts";
 import { vocabularyOfTokenizer } from "../../../prefix/vocabulary/tokenizer-vocabulary.ts";
 import { TokenBytes } from "../token-bytes.ts";
+import { bytePairRulesOf } from "./byte-pair-rules.ts";
 import type { TokenizerAnswer } from "./tokenizer-answer.ts";
 
 function read(file: string): TokenizerAnswer {
@@ -21,7 +22,7 @@ function read(file: string): TokenizerAnswer {
   const built = vocabularyOfTokenizer(tokenizer.file);
   if (!built.ok) return built;
   const { bytes, starts } = TokenBytes.of(built.vocabulary);
-  return { ok: true, bytes, starts };
+  return { ok: true, bytes, starts, rules: bytePairRulesOf(tokenizer.file) };
 }
 
 const file = z.string().parse(process.argv[2]);

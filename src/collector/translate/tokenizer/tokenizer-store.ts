@@ -1,10 +1,17 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { TokenBytes } from "../token-bytes.ts";
+import { BytePairEncoder } from "./byte-pair-encoder.ts";
 import type { TokenizerAnswer } from "./tokenizer-answer.ts";
 
 export type LoadedTokenizer =
-  | { readonly ok: true; readonly tokenBytes: TokenBytes }
+  | {
+      readonly ok: true;
+      readonly tokenBytes: TokenBytes;
+      /** Undefined, with the reason, for a tokenizer of a kind that cannot be encoded with here. */
+      readonly encoder: BytePairEncoder | undefined;
+      readonly withoutEncoder?: string;
+    }
   | { readonly ok: false; readonly message: string };
 
 /** Tokenizers by the path of their tokenizer.json, each read once. A file that could not be read is tried again. */
@@ -17,11 +24,17 @@ export class TokenizerStore {
     if (known !== undefined) return known;
     const loading = readElsewhere(file).then((answer): LoadedTokenizer => {
       if (!answer.ok) this.#loading.delete(file);
-      return answer.ok ? { ok: true, tokenBytes: new TokenBytes(answer.bytes, answer.starts) } : answer;
+      return answer.ok ? loadedTokenizer(answer) : answer;
     });
     this.#loading.set(file, loading);
     return loading;
   }
+}
+
+function loadedTokenizer({ bytes, starts, rules }: Extract<TokenizerAnswer, { ok: true }>): LoadedTokenizer {
+  const tokenBytes = new TokenBytes(bytes, starts);
+  if (!rules.ok) return { ok: true, tokenBytes, encoder: undefined, withoutEncoder: rules.message };
+  return { ok: true, tokenBytes, encoder: new BytePairEncoder(rules.rules, tokenBytes) };
 }
 
 const READER = fileURLToPath(new URL("./tokenizer-reader.ts", import.meta.url));
