@@ -41,6 +41,8 @@ const codingAgentSchema = z.looseObject({
   input_length: tokens,
   output_length: tokens,
   hash_runs: z.array(z.tuple([z.int(), z.int().min(1)])),
+  /** Pause of the client before the request, in s. */
+  think_time: z.number().min(0).optional(),
 });
 
 const lengthsSchema = z.looseObject({ timestamp: z.number().min(0), input_length: tokens, output_length: tokens });

@@ -1,0 +1,297 @@
+import { type EngineProfile, type StepLoad, stepTimeMs } from "../engine/step-time.ts";
+import { BlockCache } from "./block-cache.ts";
+import { DecodeBatch } from "./decode-batch.ts";
+import type { EngineRequest } from "./engine-request.ts";
+
+/** How an engine schedules. */
+export type EngineRules = {
+  readonly blockTokens: number;
+  /** Tokens of one step, decodes included. */
+  readonly stepBudget: number;
+  readonly mostSequences: number;
+  /**
+   * `reserve`: a request is admitted when prompt and whole answer fit, and never stopped. `preempt`: when its prompt
+   * fits; if memory runs out the request admitted last starts over (vLLM).
+   */
+  readonly memory: "reserve" | "preempt";
+  /** Whether blocks of an answer serve a later prompt that has it inside. */
+  readonly answersReusable: boolean;
+};
+
+/** What an engine tells the simulation, each at the moment it happens. */
+export type EngineListener = {
+  firstToken(request: EngineRequest, nowMs: number): void;
+  finished(request: EngineRequest, nowMs: number): void;
+  /** The block at `depth` of a prompt is in the cache from now on. */
+  stored(id: number, depth: number): void;
+  evicted(id: number): void;
+};
+
+/**
+ * One simulated engine: continuous batching with chunked prefill, first come first served, over a block cache. Time
+ * moves in steps; the simulation calls `stepEnd` when the time of `nextEventMs` has come. Stretches of steps that only
+ * decode are taken in one leap.
+ */
+export class FleetEngine {
+  readonly profile: EngineProfile;
+  readonly rules: EngineRules;
+  readonly cache: BlockCache;
+  readonly #listener: EngineListener;
+  /** Steps take this many times as long. */
+  slowdown = 1;
+
+  readonly waiting: EngineRequest[] = [];
+  /** Admitted, prompt not yet computed, in order of admission. */
+  readonly prefilling: EngineRequest[] = [];
+  readonly decodes = new DecodeBatch();
+  #stepping = false;
+  #stepStartMs = 0;
+  #leap = 0;
+  #endMs = Number.POSITIVE_INFINITY;
+  readonly #load: StepLoad = { prefillTokens: 0, prefillPairs: 0, decodeSequences: 0, decodeContextTokens: 0 };
+
+  /** Prompt tokens computed and prompt tokens seen, over all admissions. */
+  prefilledTokens = 0;
+  preemptions = 0;
+
+  constructor(options: {
+    readonly profile: EngineProfile;
+    readonly rules: EngineRules;
+    readonly listener: EngineListener;
+    /** Another engine's cache, to be shared. */
+    readonly cache?: BlockCache | undefined;
+  }) {
+    this.profile = options.profile;
+    this.rules = options.rules;
+    this.#listener = options.listener;
+    const capacity = Math.floor(this.profile.kvTokens / this.rules.blockTokens);
+    this.cache = options.cache ?? new BlockCache(capacity, (id) => this.#listener.evicted(id));
+  }
+
+  /** When `stepEnd` is due; infinity while idle. */
+  get nextEventMs(): number {
+    return this.#endMs;
+  }
+
+  get runningCount(): number {
+    return this.prefilling.length + this.decodes.size;
+  }
+
+  /** False for a request that would not fit into an empty engine. */
+  canEverServe(request: EngineRequest): boolean {
+    return this.#totalBlocks(request.promptTokens + request.outputTokens) <= this.cache.capacityBlocks;
+  }
+
+  /** A request arrives. */
+  enqueue(request: EngineRequest, nowMs: number): void {
+    this.waiting.push(request);
+    if (!this.#stepping) this.#beginStep(nowMs);
+    else if (this.#leap > 1 && this.waiting.length === 1) this.#cutLeap(nowMs);
+  }
+
+  /** The client is gone: the request leaves wherever it is. */
+  abort(request: EngineRequest): void {
+    if (removeFrom(this.waiting, request)) return;
+    if (!removeFrom(this.prefilling, request)) this.decodes.remove(request);
+    this.#release(request);
+  }
+
+  /** The engine process dies and forgets everything. Returns the requests it had. */
+  crash(): EngineRequest[] {
+    const lost = [...this.waiting, ...this.prefilling, ...this.decodes.requests()];
+    this.waiting.length = 0;
+    this.prefilling.length = 0;
+    this.decodes.clear();
+    this.cache.clear();
+    this.#stepping = false;
+    this.#endMs = Number.POSITIVE_INFINITY;
+    return lost;
+  }
+
+  /** The step (or leap of steps) is over: tokens come out, requests end, and the next one begins. */
+  stepEnd(nowMs: number): void {
+    this.decodes.advance(this.#leap);
+    if (this.rules.memory === "preempt") this.#growAnswers();
+    for (const request of this.decodes.takeFinished()) this.#finish(request, nowMs);
+    this.#endPrefills(nowMs);
+    this.#beginStep(nowMs);
+  }
+
+  /** Admits what fits and starts the next step; idle if there is nothing to do. */
+  #beginStep(nowMs: number): void {
+    const load = this.#load;
+    load.prefillTokens = 0;
+    load.prefillPairs = 0;
+    load.decodeSequences = this.decodes.size;
+    load.decodeContextTokens = this.decodes.contextTokens;
+    let budget = this.rules.stepBudget - load.decodeSequences;
+    for (const request of this.prefilling) {
+      if (budget <= 0) break;
+      budget -= this.#chunk(request, budget);
+    }
+    while (budget > 0 && this.waiting.length > 0 && this.runningCount < this.rules.mostSequences) {
+      const request = this.waiting[0] as EngineRequest;
+      if (!this.#admit(request)) break;
+      this.waiting.shift();
+      this.prefilling.push(request);
+      budget -= this.#chunk(request, budget);
+    }
+    this.#stepping = load.prefillTokens > 0 || load.decodeSequences > 0;
+    this.#stepStartMs = nowMs;
+    this.#leap = load.prefillTokens > 0 ? 1 : this.#longestLeap();
+    this.#endMs = this.#stepping ? nowMs + this.#timeOfSteps(this.#leap) : Number.POSITIVE_INFINITY;
+  }
+
+  #chunk(request: EngineRequest, budget: number): number {
+    const tokens = Math.min(budget, request.targetTokens - request.computedTokens);
+    request.chunkTokens = tokens;
+    this.#load.prefillTokens += tokens;
+    this.#load.prefillPairs += tokens * (request.computedTokens + tokens / 2);
+    return tokens;
+  }
+
+  /** Steps until the next decode ends, or memory has to be looked at again. */
+  #longestLeap(): number {
+    const toEnd = this.decodes.stepsToNextEnd;
+    if (this.rules.memory === "reserve") return toEnd;
+    const perSequence = this.cache.availableBlocks / Math.max(1, this.decodes.size) - 1;
+    return Math.max(1, Math.min(toEnd, Math.floor(perSequence * this.rules.blockTokens)));
+  }
+
+  /** An arrival during a leap: it ends with the step under way. */
+  #cutLeap(nowMs: number): void {
+    let low = 1;
+    let high = this.#leap;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#stepStartMs + this.#timeOfSteps(middle) >= nowMs) high = middle;
+      else low = middle + 1;
+    }
+    this.#leap = low;
+    this.#endMs = this.#stepStartMs + this.#timeOfSteps(low);
+  }
+
+  /** Each decode step attends to one token more per sequence than the one before. */
+  #timeOfSteps(steps: number): number {
+    const growth = (this.profile.contextMs * this.#load.decodeSequences * steps * (steps - 1)) / 2;
+    return this.slowdown * (steps * stepTimeMs(this.profile, this.#load) + growth);
+  }
+
+  #totalBlocks(tokens: number): number {
+    return Math.ceil(tokens / this.rules.blockTokens);
+  }
+
+  #admit(request: EngineRequest): boolean {
+    const { cache } = this;
+    const { blockTokens, memory } = this.rules;
+    const target = request.promptTokens + request.emittedTokens;
+    const most = Math.min(request.blocks.length, Math.floor((target - 1) / blockTokens));
+    const hits = cache.countLeading(request.blocks, most);
+    const upTo = memory === "reserve" ? request.promptTokens + request.outputTokens : target;
+    const needed = this.#totalBlocks(upTo) - hits;
+    if (needed > cache.availableBlocks - cache.countIdle(request.blocks, hits)) return false;
+    request.slots.length = 0;
+    for (let i = 0; i < hits; i++) request.slots.push(cache.pin(request.blocks[i] as number));
+    cache.reserve(needed);
+    request.anonymousBlocks = needed;
+    request.targetTokens = target;
+    request.computedTokens = hits * blockTokens;
+    request.hitTokens = hits * blockTokens;
+    request.admitted = true;
+    return true;
+  }
+
+  #endPrefills(nowMs: number): void {
+    let left = 0;
+    const { prefilling } = this;
+    for (const request of prefilling) {
+      request.computedTokens += request.chunkTokens;
+      this.prefilledTokens += request.chunkTokens;
+      request.chunkTokens = 0;
+      this.#commit(request, Math.floor(Math.min(request.computedTokens, request.promptTokens) / this.rules.blockTokens));
+      if (request.computedTokens < request.targetTokens) {
+        prefilling[left++] = request;
+        continue;
+      }
+      request.emittedTokens++;
+      if (request.emittedTokens === 1) this.#listener.firstToken(request, nowMs);
+      if (request.emittedTokens >= request.outputTokens) this.#finish(request, nowMs);
+      else this.decodes.add(request);
+    }
+    prefilling.length = left;
+  }
+
+  /** Makes the first `count` blocks of the prompt resident. */
+  #commit(request: EngineRequest, count: number): void {
+    const { cache } = this;
+    const { blocks, slots } = request;
+    for (let depth = slots.length; depth < Math.min(count, blocks.length); depth++) {
+      const id = blocks[depth] as number;
+      let slot = cache.pin(id);
+      if (slot >= 0) {
+        cache.free(1);
+      } else {
+        slot = cache.commit(id);
+        this.#listener.stored(id, depth);
+      }
+      slots.push(slot);
+      request.anonymousBlocks--;
+    }
+  }
+
+  /** Gives growing answers their blocks; where there are none, the request admitted last starts over. */
+  #growAnswers(): void {
+    for (const request of this.decodes.requests()) {
+      const held = request.slots.length + request.anonymousBlocks;
+      const needed = this.#totalBlocks(request.promptTokens + request.emittedTokens) - held;
+      if (needed <= 0 || !request.admitted) continue;
+      while (needed > this.cache.availableBlocks && this.#preemptNewest(request));
+      if (!request.admitted) continue;
+      this.cache.reserve(needed);
+      request.anonymousBlocks += needed;
+    }
+  }
+
+  /** Sends the newest request back to the queue's head. False if that is `asking`, which has then been sent back. */
+  #preemptNewest(asking: EngineRequest): boolean {
+    const newest = this.prefilling.pop() ?? this.decodes.takeNewest() ?? asking;
+    newest.chunkTokens = 0;
+    this.#release(newest);
+    this.waiting.unshift(newest);
+    this.preemptions++;
+    return newest !== asking;
+  }
+
+  #finish(request: EngineRequest, nowMs: number): void {
+    if (this.rules.answersReusable) this.#commitAnswer(request);
+    this.#release(request);
+    this.#listener.finished(request, nowMs);
+  }
+
+  /** The answer's blocks are known by the prompt that takes it along. */
+  #commitAnswer(request: EngineRequest): void {
+    const { continuation, slots } = request;
+    if (continuation === undefined) return;
+    const last = slots.length - 1;
+    if (last >= 0 && continuation[last] !== request.blocks[last]) return;
+    const computed = Math.floor((request.promptTokens + request.outputTokens - 1) / this.rules.blockTokens);
+    const count = Math.min(computed, continuation.length, slots.length + request.anonymousBlocks);
+    request.blocks = continuation;
+    this.#commit(request, count);
+  }
+
+  #release(request: EngineRequest): void {
+    const { slots } = request;
+    for (let i = slots.length - 1; i >= 0; i--) this.cache.release(slots[i] as number);
+    slots.length = 0;
+    this.cache.free(request.anonymousBlocks);
+    request.anonymousBlocks = 0;
+    request.admitted = false;
+  }
+}
+
+function removeFrom(requests: EngineRequest[], request: EngineRequest): boolean {
+  const at = requests.indexOf(request);
+  if (at >= 0) requests.splice(at, 1);
+  return at >= 0;
+}

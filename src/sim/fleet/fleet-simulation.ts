@@ -1,0 +1,332 @@
+import { randomStream } from "../engine/random-stream.ts";
+import { BlockCache } from "./block-cache.ts";
+import { CallSource } from "./call-source.ts";
+import { arrivingRequest, type EngineRequest } from "./engine-request.ts";
+import { EventQueue } from "./event-queue.ts";
+import { FleetEngine } from "./fleet-engine.ts";
+import type { FleetRouter, FleetRouterMaker, RoutedRequest } from "./fleet-router.ts";
+import type { FleetSetup, Incident } from "./fleet-setup.ts";
+import { PodKnowledge } from "./pod-knowledge.ts";
+import { RequestLog } from "./request-log.ts";
+import { blockIds, type FleetCall, type Workload } from "./workload.ts";
+
+/** What a simulation came to. */
+export type FleetResult = {
+  readonly log: RequestLog;
+  /** By pod. */
+  readonly prefilledTokens: readonly number[];
+  readonly preemptions: number;
+  /** Requests sent a second time since their pod went down. */
+  readonly resent: number;
+  /** Requests that no pod could take. */
+  readonly refused: number;
+};
+
+const STEP = 0;
+const CALL = 1;
+const SEND = 2;
+const REACH = 3;
+const FIRST_TOKEN = 4;
+const FINISHED = 5;
+const SCRAPE = 6;
+const REPORT = 7;
+const INCIDENT = 8;
+
+/** A request on its way. */
+type Live = RoutedRequest & {
+  readonly call: FleetCall;
+  readonly copy: number;
+  /** Of the closed-loop client that waits for it; -1 in an open loop. */
+  readonly client: number;
+  sentMs: number;
+  pod: number;
+  engineRequest: EngineRequest | undefined;
+};
+
+/**
+ * Plays a workload against a fleet of simulated engines behind one router. Discrete events on a clock of its own:
+ * the same arguments give the same result, to the last digit.
+ */
+export function simulateFleet(workload: Workload, setup: FleetSetup, makeRouter: FleetRouterMaker): FleetResult {
+  return new FleetSimulation(workload, setup, makeRouter).run();
+}
+
+class FleetSimulation {
+  readonly #workload: Workload;
+  readonly #setup: FleetSetup;
+  readonly #router: FleetRouter;
+  readonly #calls: CallSource;
+  readonly #events = new EventQueue();
+  readonly #engines: FleetEngine[] = [];
+  readonly #scheduledMs: number[] = [];
+  readonly #knowledge: PodKnowledge[] = [];
+  readonly #up: boolean[] = [];
+  readonly #live = new Map<number, Live>();
+  readonly #log = new RequestLog();
+  readonly #random: () => number;
+  #nowMs = 0;
+  #resent = 0;
+  #refused = 0;
+
+  constructor(workload: Workload, setup: FleetSetup, makeRouter: FleetRouterMaker) {
+    this.#workload = workload;
+    this.#setup = setup;
+    this.#random = randomStream(setup.seed ^ 0x51f7);
+    this.#calls = new CallSource(workload, setup.seed);
+    const joining = setup.incidents.reduce((most, { pod }) => Math.max(most, pod + 1), 0);
+    const pods = Math.max(setup.pods, joining);
+    const { blockTokens } = setup.rules;
+    const podBlocks = Math.floor(setup.profile.kvTokens / blockTokens);
+    const pool = setup.pooledCache ? new BlockCache(podBlocks * setup.pods, () => undefined) : undefined;
+    for (let pod = 0; pod < pods; pod++) this.#addPod(pod, pool);
+    this.#router = makeRouter({
+      engines: this.#engines,
+      isUp: (pod) => this.#up[pod] === true && this.#knowledge[pod]?.ready === true,
+      seed: setup.seed,
+      blockTokens,
+      capacityTokens: podBlocks * blockTokens,
+    });
+  }
+
+  run(): FleetResult {
+    this.#scrape();
+    for (const [i, { atMs }] of this.#setup.incidents.entries()) this.#events.add(atMs, INCIDENT, i);
+    for (const { atMs, client } of this.#calls.first()) this.#events.add(atMs, CALL, client);
+    while (this.#events.take()) {
+      this.#nowMs = this.#events.timeMs;
+      this.#handle(this.#events.kind, this.#events.argument);
+    }
+    return {
+      log: this.#log,
+      prefilledTokens: this.#engines.map(({ prefilledTokens }) => prefilledTokens),
+      preemptions: this.#engines.reduce((sum, { preemptions }) => sum + preemptions, 0),
+      resent: this.#resent,
+      refused: this.#refused,
+    };
+  }
+
+  #handle(kind: number, argument: number): void {
+    switch (kind) {
+      case STEP:
+        this.#stepEnd(argument);
+        return;
+      case CALL:
+        this.#call(argument);
+        return;
+      case SEND:
+        this.#send(this.#live.get(argument) as Live);
+        return;
+      case REACH:
+        this.#reach(this.#live.get(argument));
+        return;
+      case FIRST_TOKEN:
+        this.#firstToken(this.#live.get(argument));
+        return;
+      case FINISHED:
+        this.#finished(this.#live.get(argument));
+        return;
+      case SCRAPE:
+        this.#scrape();
+        return;
+      case REPORT:
+        this.#report();
+        return;
+      case INCIDENT:
+        this.#incident(this.#setup.incidents[argument] as Incident);
+        return;
+    }
+  }
+
+  #addPod(pod: number, pool: BlockCache | undefined): void {
+    const { profile, rules } = this.#setup;
+    const engine = new FleetEngine({
+      profile,
+      rules,
+      cache: pool,
+      listener: {
+        firstToken: ({ index }) => this.#after(this.#halfRttMs(index, pod), FIRST_TOKEN, index),
+        finished: ({ index }) => this.#after(this.#halfRttMs(index, pod), FINISHED, index),
+        stored: (id, depth) => this.#changed(pod, id, depth),
+        evicted: (id) => this.#changed(pod, id, -1),
+      },
+    });
+    this.#engines.push(engine);
+    this.#knowledge.push(new PodKnowledge(pod, engine));
+    const started = pod < this.#setup.pods;
+    (this.#knowledge[pod] as PodKnowledge).ready = started;
+    this.#up.push(started);
+    this.#scheduledMs.push(Number.POSITIVE_INFINITY);
+  }
+
+  /** A client makes its next call. */
+  #call(client: number): void {
+    const next = this.#calls.take(client, this.#nowMs);
+    if (next === undefined) return;
+    const { call, copy, following } = next;
+    if (following !== undefined) this.#events.add(following, CALL, client);
+    const { promptTokens, outputTokens } = call;
+    const index = this.#log.add(this.#nowMs, promptTokens, outputTokens);
+    const blocks = blockIds(call, this.#workload, this.#setup.rules.blockTokens, copy);
+    const waiting = this.#calls.isClosed ? client : -1;
+    const request = { index, blocks, promptTokens, outputTokens, call, copy, client: waiting };
+    this.#live.set(index, { ...request, sentMs: this.#nowMs, pod: -1, engineRequest: undefined });
+    this.#after(this.#setup.routerMs, SEND, index);
+  }
+
+  #send(live: Live): void {
+    live.sentMs = this.#nowMs;
+    this.#toPod(live, this.#router.route(live, this.#nowMs));
+  }
+
+  #toPod(live: Live, pod: number | undefined): void {
+    if (pod === undefined) {
+      this.#refuse(live);
+      return;
+    }
+    live.pod = pod;
+    this.#after(this.#halfRttMs(live.index, pod), REACH, live.index);
+  }
+
+  #reach(live: Live | undefined): void {
+    if (live === undefined) return;
+    const { index, call, copy, pod } = live;
+    if (this.#up[pod] !== true) {
+      // Refused connection: the router hears of it at once.
+      this.#resent++;
+      this.#toPod(live, this.#router.move(live, this.#nowMs));
+      return;
+    }
+    const engine = this.#engines[pod] as FleetEngine;
+    const { rules } = this.#setup;
+    const continuation =
+      rules.answersReusable && call.next !== undefined
+        ? blockIds(call.next, this.#workload, rules.blockTokens, copy)
+        : undefined;
+    const arriving = arrivingRequest(index, live, continuation);
+    if (!engine.canEverServe(arriving)) {
+      this.#router.finish(live, { kind: "failed", hitTokens: 0 }, this.#nowMs);
+      this.#refuse(live);
+      return;
+    }
+    live.engineRequest = arriving;
+    engine.enqueue(arriving, this.#nowMs);
+    this.#schedule(pod);
+  }
+
+  #firstToken(live: Live | undefined): void {
+    if (live === undefined) return;
+    if (Number.isNaN(this.#log.firstTokenMs[live.index])) this.#log.firstTokenMs[live.index] = this.#nowMs;
+    this.#router.firstToken(live, this.#nowMs - live.sentMs, this.#nowMs);
+  }
+
+  #finished(live: Live | undefined): void {
+    if (live === undefined) return;
+    const { index, pod, client, engineRequest } = live;
+    const hitTokens = engineRequest?.hitTokens ?? 0;
+    this.#log.endMs[index] = this.#nowMs;
+    this.#log.hitTokens[index] = hitTokens;
+    this.#log.pod[index] = pod;
+    this.#router.finish(live, { kind: "completed", hitTokens }, this.#nowMs);
+    this.#leave(index, client);
+  }
+
+  #refuse({ index, client }: Live): void {
+    this.#refused++;
+    this.#leave(index, client);
+  }
+
+  #leave(index: number, client: number): void {
+    this.#live.delete(index);
+    if (client >= 0) this.#events.add(this.#nowMs + this.#calls.pauseMs(client), CALL, client);
+  }
+
+  #stepEnd(pod: number): void {
+    const engine = this.#engines[pod] as FleetEngine;
+    // A leap that was cut or an engine that crashed leaves its old event behind.
+    if (engine.nextEventMs !== this.#nowMs) return;
+    engine.stepEnd(this.#nowMs);
+    this.#schedule(pod);
+  }
+
+  #schedule(pod: number): void {
+    const dueMs = (this.#engines[pod] as FleetEngine).nextEventMs;
+    if (dueMs === this.#scheduledMs[pod]) return;
+    this.#scheduledMs[pod] = dueMs;
+    if (dueMs !== Number.POSITIVE_INFINITY) this.#events.add(dueMs, STEP, pod);
+  }
+
+  #changed(pod: number, id: number, depth: number): void {
+    const { lostEventShare, eventDelayMs, pooledCache } = this.#setup;
+    if (pooledCache || (lostEventShare > 0 && this.#random() < lostEventShare)) return;
+    const dueMs = this.#nowMs + eventDelayMs;
+    if ((this.#knowledge[pod] as PodKnowledge).note({ id, depth }, dueMs)) this.#events.add(dueMs, REPORT, 0);
+  }
+
+  #scrape(): void {
+    for (const knowledge of this.#knowledge) knowledge.scrape(this.#nowMs);
+    this.#report();
+    if (this.#nowMs === 0 || this.#live.size > 0 || this.#calls.hasMore(this.#nowMs)) {
+      this.#events.add(this.#nowMs + this.#setup.scrapeMs, SCRAPE, 0);
+    }
+  }
+
+  #report(): void {
+    this.#router.report(
+      this.#knowledge.map((knowledge) => knowledge.report(this.#nowMs)),
+      this.#nowMs,
+    );
+  }
+
+  #incident(incident: Incident): void {
+    const { pod } = incident;
+    const engine = this.#engines[pod] as FleetEngine;
+    const knowledge = this.#knowledge[pod] as PodKnowledge;
+    switch (incident.kind) {
+      case "slow":
+        engine.slowdown = incident.factor;
+        return;
+      case "drain":
+        knowledge.ready = false;
+        return;
+      case "up":
+      case "join":
+        this.#up[pod] = true;
+        knowledge.ready = true;
+        return;
+      case "down":
+        this.#up[pod] = false;
+        knowledge.ready = false;
+        knowledge.restarted();
+        this.#resend(engine.crash());
+        this.#schedule(pod);
+    }
+  }
+
+  /** A request without a first token moves; a broken stream is asked for again by its client. */
+  #resend(lost: readonly EngineRequest[]): void {
+    for (const { index } of lost) {
+      const live = this.#live.get(index);
+      if (live === undefined) continue;
+      this.#resent++;
+      if (Number.isNaN(this.#log.firstTokenMs[index])) {
+        this.#toPod(live, this.#router.move(live, this.#nowMs));
+      } else {
+        this.#router.finish(live, { kind: "failed", hitTokens: 0 }, this.#nowMs);
+        this.#send(live);
+      }
+    }
+  }
+
+  #halfRttMs(index: number, pod: number): number {
+    const { rtt } = this.#setup;
+    if (rtt === undefined) return 0;
+    const regions = rtt.rttMs.length;
+    return (rtt.rttMs[index % regions]?.[pod % regions] ?? 0) / 2;
+  }
+
+  /** Handles an event later, or now if there is no delay. */
+  #after(delayMs: number, kind: number, argument: number): void {
+    if (delayMs > 0) this.#events.add(this.#nowMs + delayMs, kind, argument);
+    else this.#handle(kind, argument);
+  }
+}
