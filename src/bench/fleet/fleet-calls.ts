@@ -183,7 +183,8 @@ async function texts(recorded: readonly LiveSession[]): Promise<FleetTrace> {
           ids.push(name);
         }
         const { answer } = call;
-        const outputTokens = answer.kind === "tokens" ? answer.tokens : encoder.encode(answer.text).length / TOKEN_BYTES;
+        const outputTokens =
+          answer.kind === "tokens" ? answer.tokens : encoder.encode(answer.text).length / TOKEN_BYTES;
         return {
           promptTokens: Math.max(1, Math.ceil(bytes.length / TOKEN_BYTES)),
           outputTokens: Math.max(1, Math.ceil(outputTokens)),
@@ -193,7 +194,12 @@ async function texts(recorded: readonly LiveSession[]): Promise<FleetTrace> {
       }),
     ),
   );
-  return { unitTokens: AGENT_UNIT_TOKENS, idSpace: names.size, kind: "closed", sessions: sessions.filter((s) => s.length > 0) };
+  return {
+    unitTokens: AGENT_UNIT_TOKENS,
+    idSpace: names.size,
+    kind: "closed",
+    sessions: sessions.filter((s) => s.length > 0),
+  };
 }
 
 /** Text sets record no usable pauses; this is the median of the recorded agents'. */

@@ -69,8 +69,11 @@ function spreadEqualTimes(calls: readonly TimedCall[], random: () => number): Ti
     while (calls[to]?.atMs === atMs) to++;
     const gapMs = to < calls.length ? (calls[to] as TimedCall).atMs - atMs : lastGapMs;
     lastGapMs = gapMs;
-    const offsets = Array.from({ length: to - from }, () => (to - from > 1 ? random() * gapMs : 0)).sort((a, b) => a - b);
-    for (let i = from; i < to; i++) spread.push({ call: (calls[i] as TimedCall).call, atMs: atMs + (offsets[i - from] as number) });
+    const offsets = Array.from({ length: to - from }, () => (to - from > 1 ? random() * gapMs : 0)).sort(
+      (a, b) => a - b,
+    );
+    for (let i = from; i < to; i++)
+      spread.push({ call: (calls[i] as TimedCall).call, atMs: atMs + (offsets[i - from] as number) });
     from = to;
   }
   return spread;

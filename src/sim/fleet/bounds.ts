@@ -1,8 +1,8 @@
+import { pickLowest } from "../../routing/policy.ts";
+import { seededRandom } from "../../routing/random.ts";
 import type { EngineProfile } from "../engine/step-time.ts";
 import type { FleetEngine } from "./fleet-engine.ts";
 import type { FleetRouter, FleetRouterMaker, FleetRouterSetting, RoutedRequest } from "./fleet-router.ts";
-import { seededRandom } from "../../routing/random.ts";
-import { pickLowest } from "../../routing/policy.ts";
 
 /** What asking for more memory than there is costs at least, and per cache size beyond, in ms. */
 const MEMORY_BASE_MS = 2_000;
@@ -24,7 +24,8 @@ export function prefillMs(profile: EngineProfile, promptTokens: number, hitToken
  * Greedy with perfect knowledge: the pod where this request's first token comes soonest, by the engines' true queues,
  * caches and clocks. A bound for routers that place one request at a time; it does not see what a placement costs later ones.
  */
-export const omniscient: FleetRouterMaker = (setting) => new EngineWatcher(setting, (request, engine) => trueCostMs(request, engine));
+export const omniscient: FleetRouterMaker = (setting) =>
+  new EngineWatcher(setting, (request, engine) => trueCostMs(request, engine));
 
 /**
  * Predicted time to first token from the router's own account and the engine model's true constants: pending prefill
@@ -38,10 +39,7 @@ class EngineWatcher implements FleetRouter {
   readonly #cost: (request: RoutedRequest, engine: FleetEngine, pod: number) => number;
   readonly #random: () => number;
 
-  constructor(
-    setting: FleetRouterSetting,
-    cost: (request: RoutedRequest, engine: FleetEngine, pod: number) => number,
-  ) {
+  constructor(setting: FleetRouterSetting, cost: (request: RoutedRequest, engine: FleetEngine, pod: number) => number) {
     this.#setting = setting;
     this.#cost = cost;
     this.#random = seededRandom(setting.seed);

@@ -8,7 +8,7 @@ export type ClientDue = { readonly atMs: number; readonly client: number };
 export type NextCall = { readonly call: FleetCall; readonly copy: number; readonly following: number | undefined };
 
 /** Sessions of a closed loop start within this time, so that they do not all prefill at once. */
-const STAGGER_MS = 60_000;
+const STAGGER_MS = 10_000;
 
 /** Which call comes next. The order of sessions and their starts are drawn by seed, the same for every policy. */
 export class CallSource {

@@ -89,11 +89,9 @@ export class FleetEngine {
     else if (this.#leap > 1 && this.waiting.length === 1) this.#cutLeap(nowMs);
   }
 
-  /** The client is gone: the request leaves wherever it is. */
-  abort(request: EngineRequest): void {
-    if (removeFrom(this.waiting, request)) return;
-    if (!removeFrom(this.prefilling, request)) this.decodes.remove(request);
-    this.#release(request);
+  /** Memory was freed by another engine that shares the cache: what waits may begin. */
+  wake(nowMs: number): void {
+    if (!this.#stepping && this.waiting.length > 0) this.#beginStep(nowMs);
   }
 
   /** The engine process dies and forgets everything. Returns the requests it had. */
@@ -208,7 +206,10 @@ export class FleetEngine {
       request.computedTokens += request.chunkTokens;
       this.prefilledTokens += request.chunkTokens;
       request.chunkTokens = 0;
-      this.#commit(request, Math.floor(Math.min(request.computedTokens, request.promptTokens) / this.rules.blockTokens));
+      this.#commit(
+        request,
+        Math.floor(Math.min(request.computedTokens, request.promptTokens) / this.rules.blockTokens),
+      );
       if (request.computedTokens < request.targetTokens) {
         prefilling[left++] = request;
         continue;
@@ -288,10 +289,4 @@ export class FleetEngine {
     request.anonymousBlocks = 0;
     request.admitted = false;
   }
-}
-
-function removeFrom(requests: EngineRequest[], request: EngineRequest): boolean {
-  const at = requests.indexOf(request);
-  if (at >= 0) requests.splice(at, 1);
-  return at >= 0;
 }

@@ -246,6 +246,14 @@ class FleetSimulation {
     if (engine.nextEventMs !== this.#nowMs) return;
     engine.stepEnd(this.#nowMs);
     this.#schedule(pod);
+    if (this.#setup.pooledCache) this.#wakeOthers();
+  }
+
+  #wakeOthers(): void {
+    for (const [pod, engine] of this.#engines.entries()) {
+      engine.wake(this.#nowMs);
+      this.#schedule(pod);
+    }
   }
 
   #schedule(pod: number): void {

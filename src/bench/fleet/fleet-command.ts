@@ -1,0 +1,99 @@
+import path from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { type EngineProfileName, engineProfiles } from "../../sim/engine/step-time.ts";
+import type { FleetProfileName } from "../../sim/fleet/fleet-setup.ts";
+import { SCENARIOS } from "../../sim/fleet/scenarios.ts";
+import { finishCommand } from "../report/finish-command.ts";
+import { names, positiveNumber, wholeNumber } from "../report/option-values.ts";
+import { progress } from "../report/progress.ts";
+import { fleetPlan } from "./fleet-plan.ts";
+import { writePlots } from "./fleet-plots.ts";
+import { fleetTables } from "./fleet-table.ts";
+import { runFleet } from "./run-fleet.ts";
+
+type FleetCommandOptions = {
+  readonly profile: FleetProfileName;
+  readonly engine: EngineProfileName;
+  readonly trace?: readonly string[];
+  readonly pods: readonly number[];
+  readonly load?: readonly number[];
+  readonly sessionsPerPod?: readonly number[];
+  readonly policy: readonly string[];
+  readonly vs?: string;
+  readonly seeds: number;
+  readonly seed: number;
+  readonly scenario: readonly string[];
+  readonly cacheScale: number;
+  readonly horizon: number;
+  readonly mostTokens: number;
+  readonly plots?: string;
+  readonly json?: true;
+};
+
+const NOTES: readonly string[] = [
+  "simulated time: ttftS from a request's arrival at the router to its first token, queueing included",
+  "the first 20 % of a run's arrivals are played and not counted; goodShare: TTFT <= 2 s and TPOT <= 50 ms",
+  "load: cold prefill time of all prompts by the pods' time; omniscient, pooled and est-ttft exist in the simulator only",
+  "pairedDiff: same arrivals, seed by seed, 95 % interval by Student's t",
+];
+
+/** `scripts/bench fleet`: routing policies on simulated fleets. */
+export function fleetCommand(): Command {
+  return new Command("fleet")
+    .description("routing policies on simulated fleets, through the production routing core: TTFT, hits, goodput")
+    .addOption(new Option("--profile <name>", "engine model").choices(["reference", "fine"]).default("reference"))
+    .addOption(
+      new Option("--engine <name>", "model and GPU").choices(Object.keys(engineProfiles)).default("llama-3.1-8b-h100"),
+    )
+    .option("--trace <files>", "trace files, separated by commas (default: made-up sessions)", names)
+    .option("--pods <n,...>", "fleet sizes", listOf(wholeNumber(1)), [8])
+    .option("--load <x,...>", "open loop: cold prefill work as a share of the fleet's time", listOf(positiveNumber))
+    .option("--sessions-per-pod <k,...>", "closed loop: sessions at a time for each pod", listOf(positiveNumber))
+    .option("--policy <names>", "policies, and bounds: omniscient, pooled, est-ttft", names, [
+      "least-request",
+      "prefix-cache",
+      "warmpath",
+      "omniscient",
+      "pooled",
+    ])
+    .option("--vs <policy>", "what the others are compared with (default: the first policy)")
+    .option("--seeds <k>", "runs of each cell", wholeNumber(1), 3)
+    .option("--seed <n>", "first seed", wholeNumber(0), 1)
+    .option(
+      "--scenario <names>",
+      SCENARIOS.map(({ name, description }) => `${name}: ${description}`).join("; "),
+      names,
+      ["steady"],
+    )
+    .option("--cache-scale <x>", "KV cache of a pod, as a multiple of the engine's", positiveNumber, 1)
+    .option("--horizon <s>", "closed loop: simulated seconds", positiveNumber, 1_500)
+    .option("--most-tokens <n>", "recorded sessions end before a call longer than this", wholeNumber(1), 120_000)
+    .option("--plots <folder>", "also write an SVG plot of mean TTFT for each trace and scenario there")
+    .option("--json", "print the result as one line of JSON")
+    .action(fleet);
+}
+
+async function fleet(options: FleetCommandOptions): Promise<void> {
+  const startedAtMs = Date.now();
+  const plan = await fleetPlan({ ...options, trace: options.trace ?? [undefined], horizonMs: 1_000 * options.horizon });
+  const rows = await runFleet(plan, options.vs ?? plan.policies[0]);
+  if (options.plots !== undefined) {
+    for (const file of await writePlots(path.resolve(options.plots), rows)) progress(`wrote ${file}`);
+  }
+  const brokenInvariants = rows.filter(({ failed }) => failed > 0).map(lostRequests);
+  const measured = { command: "fleet", seed: options.seed, startedAtMs, brokenInvariants, notes: NOTES, rows };
+  await finishCommand(measured, options.json === true, () => fleetTables(rows));
+}
+
+function lostRequests({ policy, failed, scenario }: { policy: string; failed: number; scenario: string }): string {
+  return `${policy}, ${scenario}: ${failed} answers began and never ended`;
+}
+
+/** Reads an option as a list of values separated by commas. */
+function listOf(read: (text: string) => number): (text: string) => number[] {
+  return (text) => {
+    const values = text.split(",").map(read);
+    if (values.length === 0) throw new InvalidArgumentError("must be values separated by commas");
+    return values;
+  };
+}

@@ -1,0 +1,80 @@
+import path from "node:path";
+import type { EngineProfileName } from "../../sim/engine/step-time.ts";
+import type { FleetProfileName } from "../../sim/fleet/fleet-setup.ts";
+import { openTrace } from "../traces/read-trace.ts";
+import type { TraceFormat } from "../traces/trace-rows.ts";
+import { type FleetCell, scenarioNamed } from "./fleet-cell.ts";
+import type { Demand } from "./fleet-workload.ts";
+
+/** What is asked for; lists are combined with each other. */
+export type FleetRequestedRuns = {
+  readonly trace: readonly (string | undefined)[];
+  readonly scenario: readonly string[];
+  readonly profile: FleetProfileName;
+  readonly engine: EngineProfileName;
+  readonly cacheScale: number;
+  readonly pods: readonly number[];
+  readonly load?: readonly number[] | undefined;
+  readonly sessionsPerPod?: readonly number[] | undefined;
+  readonly policy: readonly string[];
+  readonly seeds: number;
+  readonly seed: number;
+  readonly horizonMs: number;
+  readonly mostTokens: number;
+};
+
+/** Settings to compare policies in; each holds one cell per policy and seed. */
+export type FleetPlan = {
+  readonly policies: readonly string[];
+  readonly settings: readonly FleetSetting[];
+};
+
+/** One setting: `cells[policy][seed]`. */
+export type FleetSetting = { readonly traceName: string; readonly cells: readonly (readonly FleetCell[])[] };
+
+const USUAL_SESSIONS_PER_POD = 5;
+const USUAL_LOAD = 0.45;
+/** Formats recorded by arrival; the others are sessions. */
+const OPEN_FORMATS: ReadonlySet<TraceFormat> = new Set(["mooncake", "lengths"]);
+
+/** Works out the cells. Throws for unknown scenarios and unreadable traces. */
+export async function fleetPlan(asked: FleetRequestedRuns): Promise<FleetPlan> {
+  const settings: FleetSetting[] = [];
+  for (const trace of asked.trace) {
+    const open = trace !== undefined && (await isOpen(trace));
+    for (const scenario of asked.scenario) {
+      for (const pods of asked.pods) {
+        for (const demand of demands(asked, scenario, open)) {
+          const { profile, engine, cacheScale, mostTokens } = asked;
+          const common = { trace, scenario, profile, engine, cacheScale, pods, demand, mostTokens };
+          const cells = asked.policy.map((policy) =>
+            Array.from({ length: asked.seeds }, (_, i) => ({ ...common, policy, seed: asked.seed + i })),
+          );
+          settings.push({ traceName: trace === undefined ? "made-up sessions" : path.basename(trace), cells });
+        }
+      }
+    }
+  }
+  return { policies: asked.policy, settings };
+}
+
+async function isOpen(file: string): Promise<boolean> {
+  const trace = await openTrace(file);
+  await trace.rows.return(undefined);
+  return OPEN_FORMATS.has(trace.format);
+}
+
+function demands(asked: FleetRequestedRuns, scenario: string, open: boolean): Demand[] {
+  const usual = scenarioNamed(scenario).demand;
+  const { load, sessionsPerPod, horizonMs } = asked;
+  if (open) {
+    if (sessionsPerPod !== undefined && load === undefined) throw new Error("an open-loop trace takes --load");
+    return (load ?? [usual?.load ?? USUAL_LOAD]).map((each) => ({ kind: "load", load: each }));
+  }
+  if (load !== undefined && sessionsPerPod === undefined) throw new Error("recorded sessions take --sessions-per-pod");
+  return (sessionsPerPod ?? [usual?.sessionsPerPod ?? USUAL_SESSIONS_PER_POD]).map((perPod) => ({
+    kind: "sessions",
+    perPod,
+    horizonMs,
+  }));
+}

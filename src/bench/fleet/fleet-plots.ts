@@ -1,0 +1,66 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import type { FleetRow } from "./fleet-row.ts";
+import { bySetting, settingTitle } from "./fleet-table.ts";
+
+const WIDTH = 720;
+const LABEL_WIDTH = 170;
+const BAR_HEIGHT = 18;
+const GAP = 8;
+const TOP = 34;
+
+/** Writes one SVG a setting into `folder`, made if it is not there. Returns the files. */
+export async function writePlots(folder: string, rows: readonly FleetRow[]): Promise<string[]> {
+  await mkdir(folder, { recursive: true });
+  const files: string[] = [];
+  for (const ofSetting of bySetting(rows)) {
+    const title = settingTitle(ofSetting[0] as FleetRow);
+    const name = title
+      .toLowerCase()
+      .replace(/\.jsonl(\.gz)?/, "")
+      .replace(/[^a-z0-9]+/g, "-");
+    const file = path.join(folder, `fleet-${name}.svg`);
+    await writeFile(file, fleetPlot(title, ofSetting));
+    files.push(file);
+  }
+  return files;
+}
+
+/** Mean TTFT of each policy as bars on a logarithmic scale, with the range over seeds. */
+export function fleetPlot(title: string, rows: readonly FleetRow[]): string {
+  const least = Math.min(...rows.map((row) => Math.max(0.001, row.ttftS.mean - row.ttftMeanHalfRangeS))) / 1.5;
+  const most = Math.max(...rows.map((row) => row.ttftS.mean + row.ttftMeanHalfRangeS)) * 1.5;
+  const span = Math.log(most / least);
+  const x = (seconds: number): number =>
+    LABEL_WIDTH + (Math.log(Math.max(seconds, least) / least) / span) * (WIDTH - LABEL_WIDTH - 70);
+  const bars = rows.flatMap((row, i) => {
+    const y = TOP + i * (BAR_HEIGHT + GAP);
+    const { mean } = row.ttftS;
+    const middle = y + BAR_HEIGHT / 2;
+    const from = x(mean - row.ttftMeanHalfRangeS);
+    const to = x(mean + row.ttftMeanHalfRangeS);
+    return [
+      `<text x="${LABEL_WIDTH - 8}" y="${middle + 4}" text-anchor="end">${escaped(row.policy)}</text>`,
+      `<rect x="${LABEL_WIDTH}" y="${y}" width="${one(x(mean) - LABEL_WIDTH)}" height="${BAR_HEIGHT}" fill="#4c78a8"/>`,
+      `<line x1="${one(from)}" x2="${one(to)}" y1="${middle}" y2="${middle}" stroke="#222" stroke-width="2"/>`,
+      `<text x="${one(to + 6)}" y="${middle + 4}">${mean.toFixed(2)} s</text>`,
+    ];
+  });
+  const height = TOP + rows.length * (BAR_HEIGHT + GAP) + 4;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">`,
+    `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
+    `<text x="8" y="18" font-weight="bold">Mean TTFT (log scale): ${escaped(title)}</text>`,
+    ...bars,
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+function one(value: number): string {
+  return value.toFixed(1);
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+}

@@ -1,0 +1,62 @@
+import { fixed } from "../report/table.ts";
+import type { FleetRow } from "./fleet-row.ts";
+
+/** The rows as Markdown tables, one per setting. */
+export function fleetTables(rows: readonly FleetRow[]): string[] {
+  const lines: string[] = [];
+  for (const ofSetting of bySetting(rows)) {
+    const first = ofSetting[0] as FleetRow;
+    lines.push(`**${settingTitle(first)}**`, "", ...markdownTable(ofSetting), "");
+  }
+  return lines;
+}
+
+/** Rows of one setting together, in the order they came. */
+export function bySetting(rows: readonly FleetRow[]): FleetRow[][] {
+  const settings = new Map<string, FleetRow[]>();
+  for (const row of rows) {
+    const title = settingTitle(row);
+    const known = settings.get(title);
+    if (known === undefined) settings.set(title, [row]);
+    else known.push(row);
+  }
+  return [...settings.values()];
+}
+
+/** A setting in words. */
+export function settingTitle(row: FleetRow): string {
+  const demand = row.load === null ? `${row.sessionsPerPod} sessions a pod` : `load ${fixed(row.load, 2)}`;
+  const cache = row.cacheScale === 1 ? "" : `, cache x${row.cacheScale}`;
+  return `${row.trace}, ${row.scenario}, ${row.pods} pods, ${demand}, ${row.engine}${cache}, profile ${row.profile}`;
+}
+
+type Column = { readonly title: string; readonly value: (row: FleetRow) => string };
+
+const COLUMNS: readonly Column[] = [
+  { title: "policy", value: ({ policy }) => policy },
+  { title: "TTFT mean s", value: (row) => `${fixed(row.ttftS.mean, 3)} ± ${fixed(row.ttftMeanHalfRangeS, 3)}` },
+  { title: "p50", value: ({ ttftS }) => fixed(ttftS.p50, 2) },
+  { title: "p90", value: ({ ttftS }) => fixed(ttftS.p90, 2) },
+  { title: "p99", value: ({ ttftS }) => fixed(ttftS.p99, 2) },
+  { title: "good %", value: ({ goodShare }) => fixed(100 * goodShare, 1) },
+  { title: "hit %", value: ({ hitShare }) => fixed(100 * hitShare, 1) },
+  { title: "imbalance", value: ({ imbalance }) => fixed(imbalance, 2) },
+  { title: "TPOT ms", value: ({ tpotMs }) => fixed(tpotMs, 1) },
+  { title: "refused", value: ({ refused, failed }) => fixed(refused + failed) },
+  { title: "mean TTFT against", value: pairedText },
+];
+
+function pairedText({ pairedDiff }: FleetRow): string {
+  if (pairedDiff === null) return "";
+  const { vs, meanS, ciLowS, ciHighS } = pairedDiff;
+  return `${vs}: ${fixed(meanS, 3)} s [${fixed(ciLowS, 3)}, ${fixed(ciHighS, 3)}]`;
+}
+
+function markdownTable(rows: readonly FleetRow[]): string[] {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [
+    line(COLUMNS.map(({ title }) => title)),
+    line(COLUMNS.map(() => "---")),
+    ...rows.map((row) => line(COLUMNS.map(({ value }) => value(row)))),
+  ];
+}
