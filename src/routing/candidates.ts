@@ -36,6 +36,7 @@ export function candidatesOf(pods: readonly Pod[], terms: CandidateTerms): Candi
       confirmedSegments: match.confirmedSegments,
       hostSegments: match.hostSegments,
       requests: pod.requests,
+      outlook: pod.outlook,
     };
   }
   return candidates;

@@ -47,4 +47,5 @@ export type LeaseOutcome = {
   readonly kind: "completed" | "failed" | "client_left";
   readonly promptTokens?: number | undefined;
   readonly cachedTokens?: number | undefined;
+  readonly completionTokens?: number | undefined;
 };

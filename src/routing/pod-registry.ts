@@ -1,5 +1,6 @@
 import type { ClaimChange } from "./confirmed-claims.ts";
 import { InFlightHistory } from "./in-flight-history.ts";
+import { PodOutlook } from "./outlook/pod-outlook.ts";
 import type { EngineGauges, Pod, PodFacts } from "./pod.ts";
 
 /** A pod as one push reports it. */
@@ -103,6 +104,7 @@ export class PodRegistry {
       headSinceMs: nowMs,
       awaiting: new Map(),
       history: new InFlightHistory(),
+      outlook: new PodOutlook(nowMs),
       requests: 0,
       promptTokens: 0,
       cachedTokens: 0,

@@ -1,4 +1,5 @@
 import type { InFlightHistory } from "./in-flight-history.ts";
+import type { PodOutlook } from "./outlook/pod-outlook.ts";
 
 /** What an engine last said of itself. An absent gauge is unknown, never zero. */
 export type EngineGauges = {
@@ -55,6 +56,7 @@ export type Pod = {
   /** Uncached tokens of the oldest lease without a first token. */
   readonly awaiting: Map<string, number>;
   readonly history: InFlightHistory;
+  readonly outlook: PodOutlook;
 
   requests: number;
   promptTokens: number;

@@ -1,4 +1,6 @@
 import type { LearnedRates } from "./learned-rates.ts";
+import type { PlacementOutlook } from "./outlook/placement-outlook.ts";
+import type { Chain, PodOutlook } from "./outlook/pod-outlook.ts";
 import type { Random } from "./random.ts";
 
 /** What a policy may know about the request it places. */
@@ -36,6 +38,16 @@ export type Candidate = {
   readonly hostSegments: number;
   /** Requests this router has sent there since the pod came up. */
   readonly requests: number;
+  /** Work, flow and idle chains of the pod; undefined where nobody keeps account. */
+  readonly outlook?: PodOutlook | undefined;
+};
+
+/** What lies ahead of the request being placed. To be read only. */
+export type RequestOutlook = {
+  readonly account: PlacementOutlook;
+  /** The conversation the request goes on with. */
+  readonly chain: Chain | undefined;
+  readonly nowMs: number;
 };
 
 /** What a policy is given beside request and candidates. It reads no clock and no other randomness. */
@@ -44,6 +56,7 @@ export type PolicyContext = {
   readonly rates: LearnedRates;
   /** Decisions taken so far for this model; grows by one each time. */
   readonly turn: number;
+  readonly outlook?: RequestOutlook | undefined;
 };
 
 /** The chosen candidate and, for each candidate, the terms that decided: `terms[candidate * columns + column]`. */

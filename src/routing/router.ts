@@ -3,6 +3,7 @@ import { FeedLedger, type FeedVerdict } from "./feeds.ts";
 import { HitTruth } from "./hit-truth.ts";
 import { RateLearner } from "./learned-rates.ts";
 import { type Lease, LeaseLedger } from "./lease-ledger.ts";
+import { PlacementOutlook } from "./outlook/placement-outlook.ts";
 import type { LeaseOutcome, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
 import type { Pod } from "./pod.ts";
 import { PodClaims } from "./pod-claims.ts";
@@ -38,6 +39,7 @@ export class Router {
   #feeds = new FeedLedger();
   #learner = new RateLearner();
   readonly #truth = new HitTruth();
+  readonly #outlook: PlacementOutlook;
   #turn = 0;
   #leasesOpened = 0;
   #leasesFallen = 0;
@@ -48,6 +50,7 @@ export class Router {
     this.#random = options.random;
     this.#bornMs = options.nowMs;
     this.#limits = options.limits ?? DEFAULT_LIMITS;
+    this.#outlook = new PlacementOutlook(options.nowMs);
     const { mostClaims, mostIndexBytes, claimTtlMs: ttlMs } = this.#limits;
     this.#claims = new PodClaims({ mostClaims, mostIndexBytes, ttlMs }, options.nowMs);
   }
@@ -84,6 +87,7 @@ export class Router {
     if (lease === undefined || lease.firstTokenAtMs !== undefined) return;
     this.#ledger.firstToken(lease, nowMs);
     this.#prefilled(leaseId, nowMs);
+    this.#outlook.firstToken(leaseId, waitMs, nowMs);
     this.#learner.observeFirstToken(lease.workAtSendTokens, waitMs);
   }
 
@@ -110,7 +114,7 @@ export class Router {
   finish(leaseId: string, outcome: LeaseOutcome, nowMs: number): void {
     const lease = this.#ledger.get(leaseId);
     if (lease === undefined) return;
-    this.#close(lease, nowMs, outcome.kind === "completed");
+    this.#close(lease, nowMs, outcome.kind === "completed", outcome.completionTokens);
     if (outcome.promptTokens === undefined) return;
     lease.pod.promptTokens += outcome.promptTokens;
     lease.pod.cachedTokens += outcome.cachedTokens ?? 0;
@@ -123,7 +127,10 @@ export class Router {
   report(push: ReportedPush, nowMs: number): FeedVerdict {
     const verdict = this.#feeds.take(push.source, push.instance, push.sequence);
     if (verdict === "replayed") return verdict;
-    for (const { pod } of this.#registry.report(push.source, push.pods, nowMs)) this.#claims.clearPod(pod);
+    for (const { pod } of this.#registry.report(push.source, push.pods, nowMs)) {
+      this.#claims.clearPod(pod);
+      pod.outlook.forget();
+    }
     const touched = new Set<Pod>();
     for (const { podId, epoch, change } of push.claims) {
       const pod = this.#registry.get(podId);
@@ -213,6 +220,11 @@ export class Router {
       turn: this.#turn,
       nowMs,
       adopting: nowMs - this.#bornMs < this.#limits.adoptionMs,
+      outlook: {
+        account: this.#outlook,
+        chain: this.#outlook.continued(request.segments, segmentTokens),
+        nowMs,
+      },
     });
     const { pod, promptTokens, matchedTokens, prediction, record } = decided;
     const capacity = this.#capacitySegments(pod, segmentTokens);
@@ -222,6 +234,10 @@ export class Router {
     const opening = { id: leaseId, pod, openedAtMs: nowMs, promptBytes, promptTokens, uncachedTokens, prediction };
     this.#ledger.open({ ...opening, firstTokenSeen: false }, nowMs);
     this.#pending.set(leaseId, { request, tried, claim });
+    const { segments } = request;
+    const { capacityTokens } = pod.facts;
+    const sent = { leaseId, pod: pod.outlook, segments, segmentTokens, promptTokens, matchedTokens, capacityTokens };
+    this.#outlook.sent(sent, nowMs);
     pod.requests++;
     return { ok: true, leaseId, pod, matchedTokens, promptTokens, record };
   }
@@ -233,8 +249,9 @@ export class Router {
   }
 
   /** `prefilled` tells whether the pod did the work, and so holds what was claimed. */
-  #close(lease: Lease, nowMs: number, prefilled: boolean): void {
+  #close(lease: Lease, nowMs: number, prefilled: boolean, answerTokens?: number): void {
     if (!this.#ledger.close(lease, nowMs)) return;
+    this.#outlook.ended(lease.id, prefilled, answerTokens, nowMs);
     const claim = this.#pending.get(lease.id)?.claim;
     if (prefilled) this.#prefilled(lease.id, nowMs);
     else if (claim !== undefined) this.#claims.takeBack(claim);

@@ -70,7 +70,8 @@ class ProductionRouter implements FleetRouter {
     const leaseId = this.#leases.get(request.index);
     if (leaseId === undefined) return;
     this.#leases.delete(request.index);
-    const usage = kind === "completed" ? { promptTokens: request.promptTokens, cachedTokens: hitTokens } : {};
+    const { promptTokens, outputTokens: completionTokens } = request;
+    const usage = kind === "completed" ? { promptTokens, cachedTokens: hitTokens, completionTokens } : {};
     this.#router.finish(leaseId, { kind, ...usage }, nowMs);
   }
 

@@ -1,0 +1,75 @@
+/** Sets of four: an entry lives in the set of its hash, and a new one takes the place of the one placed longest ago. */
+const WAYS = 4;
+
+/**
+ * Finds the chain that a prompt continues by the segments it was last seen with. Marks every one of the first 16
+ * segments of a prompt and every 16th after them, which is close enough: chains are told apart by what they are longer
+ * than, not by single segments. Of fixed size; old marks give way to new ones.
+ */
+export class ChainIndex<Chain> {
+  readonly #sets: number;
+  readonly #lows: Uint32Array;
+  readonly #highs: Uint32Array;
+  readonly #chains: (Chain | undefined)[];
+  readonly #turns: Uint8Array;
+
+  /** `marks` is rounded up to a power of two. */
+  constructor(marks: number) {
+    this.#sets = 2 ** Math.ceil(Math.log2(marks / WAYS));
+    this.#lows = new Uint32Array(this.#sets * WAYS);
+    this.#highs = new Uint32Array(this.#sets * WAYS);
+    this.#chains = new Array<Chain | undefined>(this.#sets * WAYS).fill(undefined);
+    this.#turns = new Uint8Array(this.#sets);
+  }
+
+  /** The chain last marked at the deepest of a prompt's marked segments, and how many segments that covers. */
+  deepest(segments: Uint32Array): { readonly chain: Chain; readonly segments: number } | undefined {
+    for (let depth = lastMark(segments.length / 2); depth > 0; depth = previousMark(depth)) {
+      const at = this.#find(segments[2 * depth - 2] as number, segments[2 * depth - 1] as number);
+      const chain = at < 0 ? undefined : this.#chains[at];
+      if (chain !== undefined) return { chain, segments: depth };
+    }
+    return undefined;
+  }
+
+  /** Marks a prompt as the chain's. */
+  mark(segments: Uint32Array, chain: Chain): void {
+    for (let depth = lastMark(segments.length / 2); depth > 0; depth = previousMark(depth)) {
+      const low = segments[2 * depth - 2] as number;
+      const high = segments[2 * depth - 1] as number;
+      let at = this.#find(low, high);
+      if (at < 0) {
+        const set = this.#setOf(low);
+        const way = this.#turns[set] as number;
+        this.#turns[set] = (way + 1) % WAYS;
+        at = set * WAYS + way;
+        this.#lows[at] = low;
+        this.#highs[at] = high;
+      }
+      this.#chains[at] = chain;
+    }
+  }
+
+  #find(low: number, high: number): number {
+    const from = this.#setOf(low) * WAYS;
+    for (let at = from; at < from + WAYS; at++) {
+      if (this.#lows[at] === low && this.#highs[at] === high) return at;
+    }
+    return -1;
+  }
+
+  #setOf(low: number): number {
+    return low & (this.#sets - 1);
+  }
+}
+
+const DENSE = 16;
+const STRIDE = 16;
+
+function lastMark(segments: number): number {
+  return segments <= DENSE ? segments : Math.floor(segments / STRIDE) * STRIDE;
+}
+
+function previousMark(depth: number): number {
+  return depth <= DENSE ? depth - 1 : depth - STRIDE;
+}

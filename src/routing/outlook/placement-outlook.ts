@@ -1,0 +1,151 @@
+import { ChainIndex } from "./chain-index.ts";
+import { DecayedRate } from "./decayed-rate.ts";
+import type { Chain, PodOutlook } from "./pod-outlook.ts";
+import { PrefillCostLearner, type PrefillRates, type PrefillWork, prefillMs, prefillWork } from "./prefill-cost.ts";
+import { ReturnTimes } from "./return-times.ts";
+
+/** Marks of chains kept: some thousand conversations. */
+const MOST_MARKS = 1 << 17;
+/** A prompt continues a chain if it has at least this share of the chain's last prompt. */
+const LEAST_CONTINUED = 0.5;
+const ARRIVAL_MEMORY_MS = 60_000;
+/** Weight of the newest answer in the mean length; before any, this length. */
+const ANSWER_WEIGHT = 0.01;
+const PRIOR_ANSWER_TOKENS = 300;
+/** Of the time since the head's prefill began, this share went into it; the rest into decodes beside it. */
+const HEAD_PROGRESS = 0.7;
+/** At most this share of it is taken as done. */
+const MOST_HEAD_DONE = 0.95;
+
+/** A placement to be remembered. */
+export type OutlookPlacement = {
+  readonly leaseId: string;
+  readonly pod: PodOutlook;
+  readonly segments: Uint32Array;
+  readonly segmentTokens: number;
+  readonly promptTokens: number;
+  readonly matchedTokens: number;
+  readonly capacityTokens: number | undefined;
+};
+
+type Placed = {
+  readonly pod: PodOutlook;
+  readonly chain: Chain;
+  readonly promptTokens: number;
+  /** Prompt tokens that only this chain accounts for. */
+  readonly ownTokens: number;
+  readonly capacityTokens: number | undefined;
+  /** Everything that had to be prefilled before its first token. */
+  readonly workBefore: PrefillWork;
+};
+
+/**
+ * What lies ahead of a placement, per model: how fast prefill is, which conversations will come back, how busy the pods
+ * are. Fed by the router with each placement, first token and end; read by `warmpath`. Bounded memory, no clock.
+ */
+export class PlacementOutlook {
+  readonly returns = new ReturnTimes();
+  readonly #prefill = new PrefillCostLearner();
+  readonly #chains = new ChainIndex<Chain>(MOST_MARKS);
+  readonly #placed = new Map<string, Placed>();
+  readonly #arrivals: DecayedRate;
+  #answerTokens = PRIOR_ANSWER_TOKENS;
+
+  constructor(nowMs: number) {
+    this.#arrivals = new DecayedRate(ARRIVAL_MEMORY_MS, nowMs);
+  }
+
+  get rates(): PrefillRates {
+    return this.#prefill.rates;
+  }
+
+  /** Mean length of an answer. */
+  get answerTokens(): number {
+    return this.#answerTokens;
+  }
+
+  /** Arrivals of the whole fleet. */
+  arrivalsPerMs(nowMs: number): number {
+    return this.#arrivals.perMs(nowMs);
+  }
+
+  /** Time until a pod has prefilled what waits there, what is done of its head taken off. */
+  backlogMs(pod: PodOutlook, nowMs: number): number {
+    const { rates } = this;
+    return prefillMs(rates, pod.awaitingWork) - headDoneMs(rates, pod, nowMs);
+  }
+
+  /** The idle chain that a prompt goes on with, or nothing: forks and shared system prompts begin chains of their own. */
+  continued(segments: Uint32Array, segmentTokens: number): Chain | undefined {
+    const found = this.#chains.deepest(segments);
+    if (found === undefined || found.chain.inFlight > 0) return undefined;
+    const sharedTokens = found.segments * segmentTokens;
+    return sharedTokens >= LEAST_CONTINUED * found.chain.lastPromptTokens ? found.chain : undefined;
+  }
+
+  /** A request was sent. */
+  sent(placement: OutlookPlacement, nowMs: number): void {
+    const { leaseId, pod, segments, segmentTokens, promptTokens, matchedTokens, capacityTokens } = placement;
+    const continued = this.continued(segments, segmentTokens);
+    const chain = continued ?? { turns: 0, idleSinceMs: undefined, home: pod, lastPromptTokens: 0, inFlight: 0 };
+    if (continued !== undefined) this.returns.returned(chain, nowMs);
+    const resident = pod.resident(chain);
+    // What was matched and is not the chain's own belongs to others that share it.
+    const ownTokens = promptTokens - Math.max(0, matchedTokens - (resident?.tokens ?? 0));
+    pod.drop(chain);
+    chain.idleSinceMs = undefined;
+    chain.inFlight++;
+    chain.home = pod;
+    chain.lastPromptTokens = promptTokens;
+    this.#chains.mark(segments, chain);
+
+    const work = prefillWork(promptTokens, matchedTokens);
+    const ownMs = prefillMs(this.rates, work);
+    const ahead = pod.awaitingWork;
+    const left = 1 - this.#headShareDone(pod, nowMs);
+    const workBefore = { newTokens: ahead.newTokens * left + work.newTokens, pairs: ahead.pairs * left + work.pairs };
+    this.#placed.set(leaseId, { pod, chain, promptTokens, ownTokens, capacityTokens, workBefore });
+    pod.sent(leaseId, work, ownTokens, nowMs);
+    pod.arrivals.add(1, nowMs);
+    pod.work.add(ownMs, nowMs);
+    pod.insertions.add(work.newTokens + this.#answerTokens, nowMs);
+    this.#arrivals.add(1, nowMs);
+    if (capacityTokens !== undefined) pod.trim(capacityTokens, pod.leases * this.#answerTokens);
+  }
+
+  /** Its first token came, `waitMs` after it was sent. */
+  firstToken(leaseId: string, waitMs: number, nowMs: number): void {
+    const placed = this.#placed.get(leaseId);
+    if (placed === undefined) return;
+    placed.pod.stopsWaiting(leaseId, nowMs);
+    this.#prefill.observe(placed.workBefore, waitMs);
+  }
+
+  /** It is over. `prefilled`: the pod did the work, and so keeps the prompt. */
+  ended(leaseId: string, prefilled: boolean, answerTokens: number | undefined, nowMs: number): void {
+    const placed = this.#placed.get(leaseId);
+    if (placed === undefined) return;
+    this.#placed.delete(leaseId);
+    const { pod, chain, promptTokens, ownTokens, capacityTokens } = placed;
+    pod.ended(leaseId, ownTokens, nowMs);
+    chain.inFlight--;
+    if (answerTokens !== undefined) this.#answerTokens += ANSWER_WEIGHT * (answerTokens - this.#answerTokens);
+    if (!prefilled) return;
+    chain.turns++;
+    chain.idleSinceMs = nowMs;
+    pod.keep({ chain, tokens: ownTokens, promptTokens });
+    this.returns.turnEnded(chain, nowMs);
+    if (capacityTokens !== undefined) pod.trim(capacityTokens, pod.leases * this.#answerTokens);
+  }
+
+  #headShareDone(pod: PodOutlook, nowMs: number): number {
+    const allMs = prefillMs(this.rates, pod.awaitingWork);
+    return allMs > 0 ? headDoneMs(this.rates, pod, nowMs) / allMs : 0;
+  }
+}
+
+function headDoneMs(rates: PrefillRates, pod: PodOutlook, nowMs: number): number {
+  const { headWork } = pod;
+  if (headWork === undefined) return 0;
+  return Math.min(MOST_HEAD_DONE * prefillMs(rates, headWork), HEAD_PROGRESS * (nowMs - pod.headSinceMs));
+}

@@ -1,0 +1,149 @@
+import { DecayedRate } from "./decayed-rate.ts";
+import type { PrefillWork } from "./prefill-cost.ts";
+import type { PausingSession } from "./return-times.ts";
+
+/** Prompts that grow out of one another: a conversation, as far as its pauses and its place in caches matter. */
+export type Chain = PausingSession & {
+  /** Where its last turn ran: copies elsewhere are stale. */
+  home: PodOutlook | undefined;
+  lastPromptTokens: number;
+  inFlight: number;
+};
+
+/** What a pod is believed to keep of an idle chain. */
+export type ResidentChain = {
+  readonly chain: Chain;
+  /** Tokens kept that no other chain accounts for. */
+  tokens: number;
+  /** Length of the prompt they end. */
+  readonly promptTokens: number;
+};
+
+const FLOW_MEMORY_MS = 300_000;
+
+/**
+ * What the router knows of one pod beyond counts: work that waits there, how much flows through, and which idle chains
+ * its cache keeps, least recently finished first, as engines evict.
+ */
+export class PodOutlook {
+  /** Work without a first token, by lease, in the order of sending. */
+  readonly #awaiting = new Map<string, PrefillWork>();
+  #newTokens = 0;
+  #pairs = 0;
+  #headSinceMs: number;
+  /** Prompt tokens of leases, as far as no other chain accounts for them. */
+  #heldTokens = 0;
+  #leases = 0;
+  readonly #idle = new Map<Chain, ResidentChain>();
+  #idleTokens = 0;
+  readonly arrivals: DecayedRate;
+  readonly work: DecayedRate;
+  readonly insertions: DecayedRate;
+
+  constructor(nowMs: number) {
+    this.#headSinceMs = nowMs;
+    this.arrivals = new DecayedRate(FLOW_MEMORY_MS, nowMs);
+    this.work = new DecayedRate(FLOW_MEMORY_MS, nowMs);
+    this.insertions = new DecayedRate(FLOW_MEMORY_MS, nowMs);
+  }
+
+  /** Work of all leases without a first token. */
+  get awaitingWork(): PrefillWork {
+    return { newTokens: this.#newTokens, pairs: this.#pairs };
+  }
+
+  /** Work of the oldest of them, which is taken to be the one under way. */
+  get headWork(): PrefillWork | undefined {
+    return this.#awaiting.values().next().value;
+  }
+
+  /** Since when it is under way: the last first token, or the sending that found nothing waiting. */
+  get headSinceMs(): number {
+    return this.#headSinceMs;
+  }
+
+  get heldTokens(): number {
+    return this.#heldTokens;
+  }
+
+  get idleTokens(): number {
+    return this.#idleTokens;
+  }
+
+  get leases(): number {
+    return this.#leases;
+  }
+
+  /** Idle chains, least recently finished first. */
+  idleChains(): IterableIterator<ResidentChain> {
+    return this.#idle.values();
+  }
+
+  /** What the pod keeps of an idle chain. */
+  resident(chain: Chain): ResidentChain | undefined {
+    return this.#idle.get(chain);
+  }
+
+  sent(leaseId: string, work: PrefillWork, heldTokens: number, nowMs: number): void {
+    if (this.#awaiting.size === 0) this.#headSinceMs = nowMs;
+    this.#awaiting.set(leaseId, work);
+    this.#newTokens += work.newTokens;
+    this.#pairs += work.pairs;
+    this.#heldTokens += heldTokens;
+    this.#leases++;
+  }
+
+  /** The lease waits no more; nothing happens the second time. */
+  stopsWaiting(leaseId: string, nowMs: number): void {
+    const work = this.#awaiting.get(leaseId);
+    if (work === undefined) return;
+    this.#awaiting.delete(leaseId);
+    // Sums of many differences drift; an empty queue is exactly nothing.
+    this.#newTokens = this.#awaiting.size === 0 ? 0 : this.#newTokens - work.newTokens;
+    this.#pairs = this.#awaiting.size === 0 ? 0 : this.#pairs - work.pairs;
+    this.#headSinceMs = nowMs;
+  }
+
+  ended(leaseId: string, heldTokens: number, nowMs: number): void {
+    this.stopsWaiting(leaseId, nowMs);
+    this.#heldTokens -= heldTokens;
+    this.#leases--;
+  }
+
+  /** The pod keeps this of a chain whose turn has just ended. */
+  keep(resident: ResidentChain): void {
+    this.drop(resident.chain);
+    this.#idle.set(resident.chain, resident);
+    this.#idleTokens += resident.tokens;
+  }
+
+  /** The pod keeps nothing more of a chain, or a lease holds it. */
+  drop(chain: Chain): void {
+    const resident = this.#idle.get(chain);
+    if (resident === undefined) return;
+    this.#idle.delete(chain);
+    this.#idleTokens -= resident.tokens;
+  }
+
+  /** Gives up what the cache has no room for beside `reservedTokens`, least recently finished first, tails first. */
+  trim(capacityTokens: number, reservedTokens: number): void {
+    let excess = this.#idleTokens + this.#heldTokens + reservedTokens - capacityTokens;
+    for (const resident of this.#idle.values()) {
+      if (excess <= 0) return;
+      const lost = Math.min(excess, resident.tokens);
+      excess -= lost;
+      if (lost === resident.tokens) {
+        this.drop(resident.chain);
+      } else {
+        resident.tokens -= lost;
+        this.#idleTokens -= lost;
+      }
+    }
+  }
+
+  /** The cache is empty. */
+  forget(): void {
+    this.#idle.clear();
+    this.#idleTokens = 0;
+  }
+}
