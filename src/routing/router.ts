@@ -136,6 +136,7 @@ export class Router {
       const pod = this.#registry.get(podId);
       if (pod?.source !== push.source || pod.facts.epoch !== epoch) continue;
       this.#claims.apply(pod, change);
+      if (change.kind === "clear") pod.outlook.forget();
       touched.add(pod);
     }
     for (const pod of touched) this.#claims.handOver(pod, nowMs);

@@ -97,17 +97,16 @@ async function codingAgents(
 /** Replaces the first units of a prompt by units that every session has: ids 0 and up. */
 function withCommonHead(runs: Uint32Array, units: number): Uint32Array {
   if (units === 0) return runs;
-  const changed: number[] = [];
+  const rest: number[] = [];
   let replaced = 0;
   for (let i = 0; i < runs.length; i += 2) {
     const start = runs[i] as number;
     const count = runs[i + 1] as number;
     const head = Math.min(count, units - replaced);
-    if (head > 0) changed.push(replaced, head);
-    if (count > head) changed.push(start + head, count - head);
     replaced += head;
+    if (count > head) rest.push(start + head, count - head);
   }
-  return Uint32Array.from(changed);
+  return Uint32Array.of(0, replaced, ...rest);
 }
 
 /** Requests that share fewer leading units are strangers: one unit may be every user's system prompt. */
@@ -186,7 +185,7 @@ async function texts(recorded: readonly LiveSession[]): Promise<FleetTrace> {
         const outputTokens =
           answer.kind === "tokens" ? answer.tokens : encoder.encode(answer.text).length / TOKEN_BYTES;
         return {
-          promptTokens: Math.max(1, Math.ceil(bytes.length / TOKEN_BYTES)),
+          promptTokens: Math.max(1, Math.floor(bytes.length / TOKEN_BYTES)),
           outputTokens: Math.max(1, Math.ceil(outputTokens)),
           thinkMs: TEXT_THINK_MS,
           runs: runsOf(ids),

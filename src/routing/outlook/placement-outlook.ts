@@ -72,7 +72,7 @@ export class PlacementOutlook {
   /** Time until a pod has prefilled what waits there, what is done of its head taken off. */
   backlogMs(pod: PodOutlook, nowMs: number): number {
     const { rates } = this;
-    return prefillMs(rates, pod.awaitingWork) - headDoneMs(rates, pod, nowMs);
+    return prefillMs(rates, pod.awaitingWork) - this.#headDoneMs(pod, nowMs);
   }
 
   /** The idle chain that a prompt goes on with, or nothing: forks and shared system prompts begin chains of their own. */
@@ -140,12 +140,15 @@ export class PlacementOutlook {
 
   #headShareDone(pod: PodOutlook, nowMs: number): number {
     const allMs = prefillMs(this.rates, pod.awaitingWork);
-    return allMs > 0 ? headDoneMs(this.rates, pod, nowMs) / allMs : 0;
+    return allMs > 0 ? this.#headDoneMs(pod, nowMs) / allMs : 0;
+  }
+
+  #headDoneMs({ headWork, headSinceMs }: PodOutlook, nowMs: number): number {
+    return headWork === undefined ? 0 : headDoneMs(prefillMs(this.rates, headWork), nowMs - headSinceMs);
   }
 }
 
-function headDoneMs(rates: PrefillRates, pod: PodOutlook, nowMs: number): number {
-  const { headWork } = pod;
-  if (headWork === undefined) return 0;
-  return Math.min(MOST_HEAD_DONE * prefillMs(rates, headWork), HEAD_PROGRESS * (nowMs - pod.headSinceMs));
+/** How much of a prefill of `headMs` is taken as done when it has been at the head of the backlog for `ageMs`. */
+export function headDoneMs(headMs: number, ageMs: number): number {
+  return Math.min(MOST_HEAD_DONE * headMs, HEAD_PROGRESS * ageMs);
 }

@@ -1,4 +1,5 @@
 import { evictionCostMs } from "../outlook/eviction-cost.ts";
+import { headDoneMs } from "../outlook/placement-outlook.ts";
 import type { PodOutlook } from "../outlook/pod-outlook.ts";
 import { prefillMs, prefillWork } from "../outlook/prefill-cost.ts";
 import { type Candidate, type Policy, type PolicyContext, type PolicyRequest, pickLowest } from "../policy.ts";
@@ -46,7 +47,8 @@ export const warmpath: Policy = {
     const count = candidates.length;
     const cost = new Float64Array(count);
     const terms = new Float64Array(count * COLUMNS.length);
-    const backlogMs = Float64Array.from(candidates, (candidate) => backlogOf(candidate, context));
+    const backlogMs = new Float64Array(count);
+    for (let i = 0; i < count; i++) backlogMs[i] = backlogOf(candidates[i] as Candidate, context);
     const waiting = fleetBacklog(backlogMs, context);
     const surcharge = MISS_SURCHARGE + Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting);
     for (let i = 0; i < count; i++) {
@@ -75,7 +77,8 @@ function backlogOf(candidate: Candidate, { outlook, rates }: PolicyContext): num
   if (outlook !== undefined && candidate.outlook !== undefined) {
     return outlook.account.backlogMs(candidate.outlook, outlook.nowMs);
   }
-  return candidate.backlogTokens / rates.prefillTokensPerMs;
+  const headMs = candidate.headTokens / rates.prefillTokensPerMs;
+  return Math.max(0, candidate.backlogTokens / rates.prefillTokensPerMs - headDoneMs(headMs, candidate.headAgeMs));
 }
 
 function prefillOf(request: PolicyRequest, candidate: Candidate, { outlook, rates }: PolicyContext): number {
@@ -130,7 +133,7 @@ function addEvictions(
   if (outlook === undefined) return;
   const { account, chain, nowMs } = outlook;
   const { returns, rates, answerTokens } = account;
-  const open = Float64Array.from(cost);
+  const open = cost.slice();
   let best = Number.POSITIVE_INFINITY;
   for (let priced = 0; priced < MOST_PRICED; priced++) {
     let next = 0;

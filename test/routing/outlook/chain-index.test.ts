@@ -1,0 +1,51 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ChainIndex } from "../../../src/routing/outlook/chain-index.ts";
+
+/** Segment hashes of a prompt of which `shared` segments are those of conversation `a`, the others of `b`. */
+function prompt(a: number, shared: number, b: number, length: number): Uint32Array {
+  const words = new Uint32Array(2 * length);
+  for (let i = 0; i < length; i++) {
+    words[2 * i] = Math.imul((i < shared ? a : b) * 7_919 + i, 2_654_435_761);
+    words[2 * i + 1] = i;
+  }
+  return words;
+}
+
+describe("ChainIndex", () => {
+  it("finds the chain that a longer prompt goes on with, to within 16 segments", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 0, max: 300 }), (length, more) => {
+        const index = new ChainIndex<string>(4_096);
+        index.mark(prompt(1, length, 1, length), "first");
+        const found = index.deepest(prompt(1, length, 2, length + more));
+        expect(found?.chain).toBe("first");
+        expect(found?.segments).toBeLessThanOrEqual(length);
+        expect(found?.segments).toBeGreaterThan(length - 16);
+      }),
+    );
+  });
+
+  it("knows no strangers, and nothing of a prompt without segments", () => {
+    const index = new ChainIndex<string>(4_096);
+    index.mark(prompt(1, 100, 1, 100), "first");
+    expect(index.deepest(prompt(3, 100, 3, 100))).toBeUndefined();
+    expect(index.deepest(new Uint32Array(0))).toBeUndefined();
+  });
+
+  it("gives shared segments to whoever was there last, and the rest to their own chain", () => {
+    const index = new ChainIndex<string>(4_096);
+    index.mark(prompt(1, 64, 1, 64), "first");
+    index.mark(prompt(1, 32, 2, 64), "fork");
+    expect(index.deepest(prompt(1, 64, 1, 64))).toEqual({ chain: "first", segments: 64 });
+    expect(index.deepest(prompt(1, 32, 2, 64))).toEqual({ chain: "fork", segments: 64 });
+    expect(index.deepest(prompt(1, 32, 3, 64))).toEqual({ chain: "fork", segments: 32 });
+  });
+
+  it("forgets the oldest marks when it is full, and keeps its size", () => {
+    const index = new ChainIndex<number>(64);
+    for (let chain = 0; chain < 1_000; chain++) index.mark(prompt(chain, 16, chain, 16), chain);
+    expect(index.deepest(prompt(999, 16, 999, 16))?.chain).toBe(999);
+    expect(index.deepest(prompt(0, 16, 0, 16))).toBeUndefined();
+  });
+});

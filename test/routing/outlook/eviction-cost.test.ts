@@ -1,0 +1,95 @@
+import { describe, expect, it } from "vitest";
+import { evictionCostMs } from "../../../src/routing/outlook/eviction-cost.ts";
+import { type Chain, PodOutlook } from "../../../src/routing/outlook/pod-outlook.ts";
+import { prefillMs, prefillWork } from "../../../src/routing/outlook/prefill-cost.ts";
+import { ReturnTimes } from "../../../src/routing/outlook/return-times.ts";
+
+const rates = { tokenMs: 0.02, pairMs: 1e-6 };
+
+function chainOf(pod: PodOutlook, tokens: number, idleSinceMs: number): Chain {
+  const chain: Chain = { turns: 5, idleSinceMs, home: pod, lastPromptTokens: tokens, inFlight: 0 };
+  pod.keep({ chain, tokens, promptTokens: tokens });
+  return chain;
+}
+
+function costMs(pod: PodOutlook, neededTokens: number, chain?: Chain): number {
+  const returns = new ReturnTimes();
+  const limits = { capacityTokens: 100_000, answerTokens: 0 };
+  return evictionCostMs({ pod, neededTokens, chain, returns, rates, nowMs: 10_000, ...limits });
+}
+
+describe("evictionCostMs", () => {
+  it("is nothing while the cache has room", () => {
+    const pod = new PodOutlook(0);
+    chainOf(pod, 60_000, 1_000);
+    expect(costMs(pod, 40_000)).toBe(0);
+    expect(costMs(pod, 40_001)).toBeGreaterThan(0);
+  });
+
+  it("is at most the recomputation of what goes, tails first", () => {
+    const pod = new PodOutlook(0);
+    chainOf(pod, 60_000, 1_000);
+    const tail = prefillMs(rates, prefillWork(60_000, 50_000));
+    expect(costMs(pod, 50_000)).toBeLessThanOrEqual(tail);
+    expect(costMs(pod, 50_000)).toBeGreaterThan(0.01 * tail);
+  });
+
+  it("goes by who finished first, and costs nothing for copies whose chain went on elsewhere", () => {
+    const pod = new PodOutlook(0);
+    const oldest = chainOf(pod, 50_000, 1_000);
+    chainOf(pod, 50_000, 2_000);
+    const both = costMs(pod, 60_000);
+    oldest.home = new PodOutlook(0);
+    const stale = costMs(pod, 60_000);
+    expect(stale).toBeGreaterThan(0);
+    expect(stale).toBeLessThan(both);
+    expect(costMs(pod, 40_000)).toBe(0);
+  });
+
+  it("does not let a request push itself out", () => {
+    const pod = new PodOutlook(0);
+    const own = chainOf(pod, 90_000, 1_000);
+    expect(costMs(pod, 20_000)).toBeGreaterThan(0);
+    expect(costMs(pod, 20_000, own)).toBe(0);
+  });
+
+  it("looks less far ahead where the pod takes in more", () => {
+    const quiet = new PodOutlook(0);
+    const busy = new PodOutlook(0);
+    for (const pod of [quiet, busy]) chainOf(pod, 90_000, 9_000);
+    busy.insertions.add(5e6, 9_999);
+    expect(costMs(busy, 20_000)).toBeLessThan(costMs(quiet, 20_000));
+  });
+});
+
+describe("PodOutlook", () => {
+  it("adds work up while it waits and is exactly empty after", () => {
+    const pod = new PodOutlook(0);
+    pod.sent("a", prefillWork(1_000, 0), 1_000, 5);
+    pod.sent("b", prefillWork(3_000, 1_000), 2_000, 8);
+    expect(pod.awaitingWork.newTokens).toBe(3_000);
+    expect(pod.headWork).toEqual(prefillWork(1_000, 0));
+    expect(pod.headSinceMs).toBe(5);
+    pod.stopsWaiting("a", 20);
+    expect(pod.headWork).toEqual(prefillWork(3_000, 1_000));
+    expect(pod.headSinceMs).toBe(20);
+    pod.ended("b", 2_000, 30);
+    pod.ended("a", 1_000, 30);
+    expect(pod.awaitingWork).toEqual({ newTokens: 0, pairs: 0 });
+    expect([pod.heldTokens, pod.leases]).toEqual([0, 0]);
+  });
+
+  it("gives up the least recently finished first, and only as much as there is no room for", () => {
+    const pod = new PodOutlook(0);
+    const first = chainOf(pod, 40_000, 1);
+    const second = chainOf(pod, 40_000, 2);
+    pod.trim(50_000, 5_000);
+    expect(pod.resident(first)?.tokens).toBe(5_000);
+    expect(pod.resident(second)?.tokens).toBe(40_000);
+    pod.trim(50_000, 20_000);
+    expect(pod.resident(first)).toBeUndefined();
+    expect(pod.idleTokens).toBe(30_000);
+    pod.forget();
+    expect(pod.idleTokens).toBe(0);
+  });
+});
