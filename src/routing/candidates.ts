@@ -1,5 +1,5 @@
 import type { EnginePace } from "./engine-pace.ts";
-import { foreignLoad } from "./load.ts";
+import { foreignLoad, freshGauges } from "./load.ts";
 import type { EngineGauges, Pod } from "./pod.ts";
 import type { PodMatch } from "./pod-claims.ts";
 import type { Candidate } from "./policy.ts";
@@ -48,7 +48,7 @@ class Field {
 
   /** Compares the pods with each other, so it is computed for all of them at the first question. */
   foreign(index: number): number {
-    this.#foreign ??= foreignLoad(this.#pods, this.#terms.adopting);
+    this.#foreign ??= foreignLoad(this.#pods, this.#terms.nowMs, this.#terms.adopting);
     return this.#foreign[index] as number;
   }
 }
@@ -136,11 +136,11 @@ class PodCandidate implements Candidate {
   }
 
   get gauges(): EngineGauges | undefined {
-    return this.#pod.gauges;
+    return freshGauges(this.#pod, this.#field.nowMs);
   }
 
   get pace(): EnginePace | undefined {
-    return this.#pod.pace;
+    return this.gauges && this.#pod.pace;
   }
 
   get busyShare(): number {

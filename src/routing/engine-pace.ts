@@ -38,12 +38,13 @@ export class EnginePaceMeter {
   readonly #sums = new Map<Counter, number>();
   #spanMs = 0;
 
-  /** Takes a reading of `atMs` and tells the pace since. Counters that went back are a restarted engine's. */
+  /** Takes a reading of `atMs` and tells the pace since. Counters that went back are a restarted engine's; one that is no newer than the last is ignored. */
   observe(totals: EngineTotals, atMs: number): EnginePace {
     const last = this.#last;
+    if (last !== undefined && atMs <= last.atMs) return this.#pace();
     if (last === undefined || COUNTERS.some((counter) => (totals[counter] ?? 0) < (last.totals[counter] ?? 0))) {
       this.#begin(totals);
-    } else if (atMs > last.atMs) {
+    } else {
       const keep = Math.exp((last.atMs - atMs) / MEMORY_MS);
       this.#spanMs = this.#spanMs * keep + (atMs - last.atMs);
       for (const counter of COUNTERS) {

@@ -59,7 +59,7 @@ export type Candidate = {
   readonly hostSegments: number;
   /** Requests this router has sent there since the pod came up. */
   readonly requests: number;
-  /** What the engine last reported; undefined where it reports nothing. */
+  /** What the engine last reported; undefined where it reports nothing, or has not for a while. */
   readonly gauges: EngineGauges | undefined;
   /** How the engine has been doing lately by its own totals. */
   readonly pace: EnginePace | undefined;

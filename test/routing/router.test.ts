@@ -208,6 +208,25 @@ describe("router", () => {
     }
   });
 
+  it("is as pessimistic about a pod whose gauges are older than 10 s", () => {
+    const router = new Router({ instance: "r", random: seededRandom(1), nowMs: 0 });
+    const pods = [
+      { facts: facts("busy"), gauges: { running: 6, waiting: 0, kvUsage: 0.5, ageMs: 0 } },
+      { facts: facts("stale"), gauges: { running: 0, waiting: 0, kvUsage: 0.1, ageMs: 9_000 } },
+    ];
+    router.report({ ...push([]), pods }, 30_000);
+    const chosen = (policy: string, nowMs: number) => {
+      const { pod, leaseId } = placed(router.route(request(prompt(1, 4), { policy }), nowMs));
+      router.finish(leaseId, { kind: "failed" }, nowMs);
+      return pod.id.split("/")[2];
+    };
+    expect(chosen("least-kv-cache", 30_999)).toBe("stale");
+    expect(chosen("least-request", 30_999)).toBe("stale");
+    expect(chosen("least-kv-cache", 31_001)).toBe("busy");
+    const { record } = placed(router.route(request(prompt(1, 4), { policy: "least-request" }), 31_001));
+    expect(record().terms.map(([requests]) => requests)).toEqual([6, 6]);
+  });
+
   it("explains a decision with one row of terms a candidate", () => {
     const router = routerWith("a", "b");
     const record = placed(router.route(request(prompt(1, 4)), 10)).record();

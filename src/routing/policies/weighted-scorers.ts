@@ -6,6 +6,8 @@ import { pinnedPod } from "./session-affinity.ts";
 export type ScorerSettings = {
   /** `prefix`: how much of the score is of the matched tokens, squared, instead of the matched share; 0 to 1. */
   readonly prefixTokensShare: number;
+  /** `precisePrefix`: what a segment counts that has to be brought back from host memory; 0 to 1. */
+  readonly hostCredit: number;
   /** `tokenLoad`: uncached tokens in flight that make a pod count as full. */
   readonly fullTokens: number;
   /** `session`: how long a session stays with its pod. */
@@ -52,6 +54,20 @@ export const SCORERS = {
       const share = segments === 0 ? 0 : matchedSegments / segments;
       scores[i] = prefixTokensShare * tokens + (1 - prefixTokensShare) * share;
     }
+  },
+
+  /**
+   * `precise-prefix-cache-scorer`: the matched run, segments in host memory only counting `hostCredit`, against the
+   * longest of all candidates.
+   */
+  precisePrefix(_request, candidates, _context, scores, { hostCredit }) {
+    let longest = 0;
+    for (let i = 0; i < scores.length; i++) {
+      const { matchedSegments, hostSegments } = candidates[i] as Candidate;
+      scores[i] = matchedSegments - (1 - hostCredit) * hostSegments;
+      longest = Math.max(longest, scores[i] as number);
+    }
+    for (let i = 0; i < scores.length; i++) scores[i] = longest === 0 ? 0 : (scores[i] as number) / longest;
   },
 
   /** `token-load-scorer`: uncached prompt tokens sent and not yet answered. */

@@ -13,6 +13,7 @@ const WEIGHTS: Readonly<Record<ScorerName, number>> = {
   prefix: 3,
   queue: 2,
   kv: 2,
+  precisePrefix: 0,
   running: 0,
   tokenLoad: 0,
   loraAffinity: 0,
@@ -24,6 +25,7 @@ const WEIGHTS: Readonly<Record<ScorerName, number>> = {
 
 const SETTINGS: ScorerSettings = {
   prefixTokensShare: 0,
+  hostCredit: 0.8,
   fullTokens: 4_194_304,
   sessionS: 300,
   idleRequests: 0,

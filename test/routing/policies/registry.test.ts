@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { POLICIES, policyNamed, policyNames } from "../../../src/routing/policies/registry.ts";
 import type { Candidate, PolicyRequest } from "../../../src/routing/policy.ts";
@@ -148,6 +149,16 @@ describe("the clock, randomness and storage of policies", () => {
 });
 
 describe("naming a policy", () => {
+  it("either gives a policy or says what is wrong, whatever the name", () => {
+    const part = fc.oneof(fc.constantFrom(...policyNames(), ":", ",", " ", "0", "7", "__proto__"), fc.string());
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 6 }), fc.dictionary(fc.string(), fc.jsonValue()), (parts, parameters) => {
+        const made = policyNamed(parts.join(""), parameters);
+        expect(made.ok ? made.policy.name : made.problem).toBeTypeOf("string");
+      }),
+    );
+  });
+
   it("knows every name once", () => {
     expect(new Set(policyNames()).size).toBe(POLICIES.length);
     expect(Object.keys(POLICY_PARAMETERS).sort()).toEqual(policyNames().sort());

@@ -45,6 +45,13 @@ describe("weighted, with llm-d's scorers", () => {
     expect(scores("prefix", pods, request, { prefixTokensShare: 1 })).toEqual([0.25, 1]);
   });
 
+  it("scores the run of the precise index against the longest, host memory at 0.8", () => {
+    const pods = fleet({ matchedSegments: 8 }, { matchedSegments: 5, hostSegments: 5 }, {});
+    expect(scores("precisePrefix", pods)).toEqual([1, 0.5, 0]);
+    expect(scores("precisePrefix", pods, request, { hostCredit: 0 })).toEqual([1, 0, 0]);
+    expect(scores("precisePrefix", fleet({}, {}))).toEqual([0, 0]);
+  });
+
   it("scores uncached tokens in flight against 128 prompts of 32 K", () => {
     expect(scores("tokenLoad", fleet({ backlogTokens: 1_048_576 }, {}, { backlogTokens: 9_000_000 }))).toEqual([
       0.75, 1, 0,
