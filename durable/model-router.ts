@@ -124,9 +124,20 @@ function replyOf(placement: Placement | RouteRefusal, explain: boolean): RoutedR
 
 function factsOf(cluster: ClusterName, pod: PodReport): PodFacts {
   const { epoch, url, state, servedModels, capacityTokens, maxModelLen, blockTokens } = pod;
-  const index = pod.index ?? { mode: "approximate", reason: "not_reported" };
+  const { mode, reason } = pod.index ?? { mode: "approximate" as const, reason: "not_reported" };
   const id = podIdOf(cluster, pod.name);
-  return { id, cluster, epoch, url, state, servedModels, capacityTokens, maxModelLen, blockTokens, index };
+  return {
+    id,
+    cluster,
+    epoch,
+    url,
+    state,
+    servedModels,
+    capacityTokens,
+    maxModelLen,
+    blockTokens,
+    index: { mode, reason },
+  };
 }
 
 function changeOf(claim: PushedClaim): ClaimChange {

@@ -8,6 +8,7 @@ import { generate } from "./generation.ts";
 import type { GenerationEndpoint } from "./generation-request.ts";
 import { errorText, log } from "./log.ts";
 import { listModels, retrieveModel } from "./model-list.ts";
+import { describeRendering } from "./model-rendering.ts";
 import { Refusal, refusalResponse } from "./refusal.ts";
 
 type AppContext = Context<{ Bindings: Env }>;
@@ -36,6 +37,9 @@ export function createApp(bundled: unknown): Hono<{ Bindings: Env }> {
   app.get("/v1/models/:name{.+}", async (c) => retrieveModel(c.req.param("name"), settings(c), await key(c)));
 
   app.post("/collector/v1/push", (c) => takePush(c.req.raw, c.env, settings(c)));
+  app.get("/collector/v1/renderings/:name", (c) =>
+    describeRendering(c.req.param("name"), c.req.raw, c.env, settings(c)),
+  );
 
   app.get("/admin/v1/models", async (c) => {
     await requireAdmin(c.req.header("authorization"), c.env);

@@ -59,9 +59,16 @@ const podReportSchema = z.object({
   /** KV cache size in tokens. */
   capacityTokens: count.optional(),
   blockTokens: count.optional(),
-  /** How far the pod's claims can be trusted; absent means `approximate`. */
+  /**
+   * How far the pod's claims can be trusted; absent means `approximate`. `rendering` names what that was proven with (see
+   * model-rendering.ts): the edge takes anything proven with another one for `approximate`.
+   */
   index: z
-    .object({ mode: z.enum(["exact", "mixed", "approximate"]), reason: z.string().max(512).optional() })
+    .object({
+      mode: z.enum(["exact", "mixed", "approximate"]),
+      reason: z.string().max(512).optional(),
+      rendering: z.string().max(64).optional(),
+    })
     .optional(),
   sample: engineSampleSchema.optional(),
   /** Absent where the pod publishes no KV events. */

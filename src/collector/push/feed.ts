@@ -3,7 +3,7 @@ import { type ClaimChange, type PodReport, PUSH_SCHEMA, type PushMessage } from 
 import type { CollectorMetrics } from "../collector-metrics.ts";
 import { ClaimSpool } from "./claim-spool.ts";
 import { FeedOutbox } from "./feed-outbox.ts";
-import type { PushOutcome } from "./push-client.ts";
+import type { PushOutcome } from "./send-push.ts";
 
 export type FeedTiming = {
   /** Time between pushes until the edge's reply says otherwise. */

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { ClaimChange, PodReport, PushMessage } from "../../protocol/push-message.ts";
 import type { CollectorMetrics } from "../collector-metrics.ts";
 import { Feed, type FeedTiming } from "./feed.ts";
-import type { PushOutcome } from "./push-client.ts";
+import type { PushOutcome } from "./send-push.ts";
 
 /** What the feeds need to know of a pod. */
 export type FeedPod = {

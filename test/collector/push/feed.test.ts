@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createCollectorMetrics } from "../../../src/collector/collector-metrics.ts";
 import { Feed } from "../../../src/collector/push/feed.ts";
-import type { PushOutcome } from "../../../src/collector/push/push-client.ts";
+import type { PushOutcome } from "../../../src/collector/push/send-push.ts";
 import type { PodReport, PushMessage } from "../../../src/protocol/push-message.ts";
 
 const POD: PodReport = {
@@ -48,7 +48,7 @@ function start(options: {
     gather: options.gather ?? (() => false),
     onEmpty: options.onEmpty ?? (() => undefined),
     random: () => 0.5,
-    metrics: createCollectorMetrics(() => ({ pods: {}, translation: {}, tables: {} })),
+    metrics: createCollectorMetrics(() => ({ pods: {}, indexes: [], translation: {}, tables: {} })),
     log: pino({ level: "info" }, { write: (line) => void logged.push(line) }),
   });
   feed = started;
