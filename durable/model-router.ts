@@ -13,7 +13,6 @@ import type { AdoptCall, AdoptReply, RouteCall, RoutedRequest, RouteReply } from
 const CHECKPOINT_MS = 1_000;
 /** While leases are open but nothing changes, the alarm only looks for fallen ones. */
 const SWEEP_MS = 5_000;
-const NEXT_PUSH_MS = 500;
 
 /** What a push's reply says, or that its numbers were taken before. */
 export type IngestReply =
@@ -82,7 +81,7 @@ export class ModelRouter extends DurableObject {
     if (verdict === "replayed") return { ok: false, reason: "push_replayed" };
     this.#changed();
     const resync = verdict === "resync" ? push.pods.map(({ name }) => name) : [];
-    return { ok: true, reply: { acknowledged: push.sequence, resync, nextPushMs: NEXT_PUSH_MS } };
+    return { ok: true, reply: { acknowledged: push.sequence, resync, nextPushMs: this.#router.pushSpacingMs } };
   }
 
   /** The admin API's figures. */

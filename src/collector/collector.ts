@@ -53,6 +53,9 @@ const SPOOL_BYTES = 32 * 1024 * 1024;
 const MESSAGE_CLAIM_BYTES = 1024 * 1024;
 const BLOCK_LIMITS = { mostBlocks: 2_000_000, mostWaiting: 50_000 };
 
+/** Of one core, for checking what models wrote. */
+const CHECK_CORE_SHARE = 0.25;
+
 export type CollectorOptions = {
   /** Path of the endpoints file. */
   readonly endpointsFile: string;
@@ -70,6 +73,8 @@ export type CollectorOptions = {
   readonly hashSecret?: string | undefined;
   /** Folder to keep tables of pods' caches in over restarts. Undefined: they are built anew each time. */
   readonly stateDir?: string | undefined;
+  /** Share of one core for checking what models wrote; 0: nothing is checked, and all of it claimed. */
+  readonly checkCoreShare?: number | undefined;
   /** Variables that `apiKeyEnv` fields of the endpoints file name. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 };
@@ -138,6 +143,8 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
     state,
     nowMs,
     emit: (change) => feeds.addClaim(change),
+    onWaiting: (name) => feeds.claimsWait(name),
+    checkCoreShare: options.checkCoreShare ?? CHECK_CORE_SHARE,
     log,
   });
   const feeds = new Feeds({

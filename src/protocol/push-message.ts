@@ -128,7 +128,7 @@ export const pushReplySchema = z.object({
   acknowledged: z.number().int(),
   /** Local names of pods whose claims must be sent again in full. */
   resync: z.array(z.string()),
-  /** How long the collector waits before its next push, in ms. */
+  /** Least time before the next push, in ms, where the collector has news; without any it pushes more rarely. */
   nextPushMs: z.number().min(0),
 });
 export type PushReply = z.infer<typeof pushReplySchema>;

@@ -57,6 +57,11 @@ export class Router {
     return this.#ledger.size;
   }
 
+  /** How long a collector with news waits between two pushes, in ms. */
+  get pushSpacingMs(): number {
+    return this.#feeds.spacingMs;
+  }
+
   /** Places a request and opens its lease. */
   route(request: RouteRequest, nowMs: number): Placement | RouteRefusal {
     this.sweep(nowMs);

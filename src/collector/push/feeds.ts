@@ -59,6 +59,12 @@ export class Feeds {
     if (model !== undefined) this.#feeds.get(model)?.addClaim(change);
   }
 
+  /** Claims of a pod wait to be gathered. */
+  claimsWait(pod: string): void {
+    const model = this.#modelOf.get(pod);
+    if (model !== undefined) this.#feeds.get(model)?.claimsWait();
+  }
+
   close(): void {
     for (const feed of this.#feeds.values()) feed.close();
   }

@@ -40,7 +40,7 @@ export const engineOptionsSchema = z.object({
   blockHash: z.enum(blockHashAlgorithms).default("fast"),
   apiKey: z.string().min(1).optional(),
   seed: z.int().min(0).default(0),
-  /** Share of answer words whose tokens are not what the tokenizer makes of their text. */
+  /** Share of answers with tokens that are not what the tokenizer makes of their text. */
   noncanonicalShare: z.number().min(0).max(1).default(0),
 });
 

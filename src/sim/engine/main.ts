@@ -54,7 +54,7 @@ function createCommand(): Command {
     .option("--no-kv-events", "publish no KV events")
     .addOption(numberOption("--seed <n>", "seed of answers and block hashes"))
     .addOption(
-      numberOption("--noncanonical-share <share>", "share of answer words in other tokens than the tokenizer's"),
+      numberOption("--noncanonical-share <share>", "share of answers with words in other tokens than the tokenizer's"),
     );
 }
 
