@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { type ClusterName, podIdOf } from "../src/protocol/identifiers.ts";
 import type { PodReport, ClaimChange as PushedClaim, PushMessage, PushReply } from "../src/protocol/push-message.ts";
-import type { ClaimChange } from "../src/routing/confirmed-claims.ts";
+import type { ClaimChange, ConfirmedSegments } from "../src/routing/confirmed-claims.ts";
 import type { Placement, RouteRefusal } from "../src/routing/placement.ts";
 import type { PodFacts } from "../src/routing/pod.ts";
 import { Router } from "../src/routing/router.ts";
@@ -88,6 +88,11 @@ export class ModelRouter extends DurableObject {
   inspect(): RouterView {
     this.#router.sweep(Date.now());
     return this.#router.inspect();
+  }
+
+  /** The segments that events confirm of a pod, for the admin API. */
+  confirmedClaims({ podId }: { readonly podId: string }): ConfirmedSegments | undefined {
+    return this.#router.confirmedOf(podId);
   }
 
   override alarm(): void {

@@ -1,5 +1,5 @@
 import { PLAIN_CLAIM_BYTES, STAMPED_CLAIM_BYTES } from "./claim-table.ts";
-import { type ClaimChange, ConfirmedClaims } from "./confirmed-claims.ts";
+import { type ClaimChange, ConfirmedClaims, type ConfirmedSegments } from "./confirmed-claims.ts";
 import type { Pod } from "./pod.ts";
 import { type SpeculativeClaim, SpeculativeClaims, type SpeculativeLimits } from "./speculative-claims.ts";
 
@@ -88,6 +88,11 @@ export class PodClaims {
     const awaited = this.#awaited.get(claim.pod.id);
     if (awaited === undefined) this.#awaited.set(claim.pod.id, [{ claim, sinceMs: nowMs }]);
     else awaited.push({ claim, sinceMs: nowMs });
+  }
+
+  /** What a pod's events confirm. */
+  confirmedOf(pod: Pod): ConfirmedSegments {
+    return this.#confirmed.segmentsOf(pod);
   }
 
   /** Applies what a pod's events say. */

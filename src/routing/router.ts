@@ -1,3 +1,4 @@
+import type { ConfirmedSegments } from "./confirmed-claims.ts";
 import { decide } from "./decide.ts";
 import { FeedLedger, type FeedVerdict } from "./feeds.ts";
 import { HitTruth } from "./hit-truth.ts";
@@ -169,6 +170,12 @@ export class Router {
         claims: this.#claims.podSizes(pod),
       })),
     };
+  }
+
+  /** The segments that events confirm of a pod; undefined for a pod that is not known. */
+  confirmedOf(podId: string): ConfirmedSegments | undefined {
+    const pod = this.#registry.get(podId);
+    return pod && this.#claims.confirmedOf(pod);
   }
 
   /** What a checkpoint holds: pods, leases, feed positions, learned rates. */
