@@ -24,6 +24,8 @@ export type PodClaimChange = { readonly podId: string; readonly epoch: string; r
 /** What a report changed, for whoever keeps claims and leases by pod. */
 export type RegistryChange =
   | { readonly kind: "restarted"; readonly pod: Pod }
+  /** Its events tell all that it holds, and did not before. */
+  | { readonly kind: "trusted"; readonly pod: Pod }
   | { readonly kind: "removed"; readonly pod: Pod };
 
 /**
@@ -53,6 +55,7 @@ export class PodRegistry {
       seen.add(facts.id);
       const pod = this.#pods.get(facts.id) ?? this.#add(source, facts, nowMs);
       if (pod.facts.epoch !== facts.epoch) changes.push({ kind: "restarted", pod });
+      else if (pod.facts.index.mode !== "exact" && facts.index.mode === "exact") changes.push({ kind: "trusted", pod });
       pod.source = source;
       pod.facts = facts;
       pod.reportedAtMs = nowMs;

@@ -39,6 +39,8 @@ export class Router {
   #feeds = new FeedLedger();
   #learner = new RateLearner();
   readonly #truth = new HitTruth();
+  /** Of the model's settings, as the last request brought it. */
+  #segmentBytes = 256;
   #turn = 0;
   #leasesOpened = 0;
   #leasesFallen = 0;
@@ -129,15 +131,16 @@ export class Router {
   report(push: ReportedPush, nowMs: number): FeedVerdict {
     const verdict = this.#feeds.take(push.source, push.instance, push.sequence);
     if (verdict === "replayed") return verdict;
-    for (const { pod } of this.#registry.report(push.source, push.pods, nowMs)) this.#claims.clearPod(pod);
-    const touched = new Set<Pod>();
+    for (const { kind, pod } of this.#registry.report(push.source, push.pods, nowMs)) {
+      if (kind === "trusted") this.#claims.trust(pod);
+      else this.#claims.clearPod(pod);
+    }
     for (const { podId, epoch, change } of push.claims) {
       const pod = this.#registry.get(podId);
       if (pod?.source !== push.source || pod.facts.epoch !== epoch) continue;
-      this.#claims.apply(pod, change);
-      touched.add(pod);
+      this.#claims.apply(pod, change, nowMs);
+      if (change.kind === "store") this.#learner.observeSegments(change.tokens, this.#segmentBytes);
     }
-    for (const pod of touched) this.#claims.handOver(pod, nowMs);
     return verdict;
   }
 
@@ -215,6 +218,7 @@ export class Router {
     }
     const { rates } = this.#learner;
     const segmentTokens = request.segmentBytes / rates.bytesPerToken;
+    this.#segmentBytes = request.segmentBytes;
     this.#claims.match(request.segments);
     const decided = decide(request, {
       policy,
