@@ -55,7 +55,7 @@ class RunningEngine implements SimulatedEngine {
     this.#core = this.#createCore();
     const control = controlRoutes(() => this);
     const { host, httpPort, controlPort, apiKey } = options;
-    const apiServer = createRouteServer({ ...engineRoutes, ...control }, this.#services, apiKey ?? null);
+    const apiServer = createRouteServer({ ...engineRoutes(options), ...control }, this.#services, apiKey ?? null);
     this.#api = new ListeningPort(apiServer, host, httpPort);
     this.#controlPort = new ListeningPort(createRouteServer(control, this.#services, null), host, controlPort);
   }
