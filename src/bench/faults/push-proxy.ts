@@ -40,7 +40,8 @@ export class PushProxy {
   readonly #edgeUrl: URL;
   // A connection for each push: one kept open could be closed by the edge just when a push goes out.
   readonly #agent = new Agent({ keepAlive: false });
-  readonly #server = createServer((incoming, outgoing) => {
+  // Nor does the proxy itself ever close a sender's idle connection.
+  readonly #server = createServer({ keepAliveTimeout: 0 }, (incoming, outgoing) => {
     this.#serve(incoming, outgoing).catch(() => {
       // The edge is out of reach or the sender has gone: either way the sender's connection is no more.
       outgoing.destroy();

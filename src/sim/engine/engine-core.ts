@@ -56,6 +56,7 @@ export class EngineCore {
     this.#options = options;
     this.#dimensions = dimensions;
     this.#surroundings = surroundings;
+    // The encoding stands for the version: vLLM of August 2026, or 0.23.
     const isRecent = options.eventEncoding === "map";
     this.#pool = new BlockPool(dimensions.blockCount, { reusesUncachedFirst: isRecent });
     const hasher = createBlockHasher(options.blockHash, String(options.seed));

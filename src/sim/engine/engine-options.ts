@@ -32,7 +32,10 @@ export const engineOptionsSchema = z.object({
   blockTokens: z.int().min(1).max(1024).default(16),
   /** How many times faster than the wall clock simulated time runs. */
   timeScale: z.number().positive().default(1),
-  /** `window`: half of the layers, a KV cache group of their own, look back over `windowTokens` only. */
+  /**
+   * `window`: half of the layers, a KV cache group of their own, look back over `windowTokens` only. Steps take as long as
+   * if all layers looked back over everything.
+   */
   hybrid: z.enum(hybridKinds).optional(),
   windowTokens: z.int().min(1).default(1024),
   /** Without it, that of the version that the event encoding belongs to. */

@@ -113,13 +113,10 @@ export class KvCache {
       this.#groups.filter(({ index }) => this.#pool.find(hash, index) !== undefined),
     );
     const runs = new Map<CacheGroup, number>();
-    const resumable = holders.map((groups, block) =>
-      this.#groups.every((group) => {
-        const run = groups.includes(group) ? (runs.get(group) ?? 0) + 1 : 0;
-        runs.set(group, run);
-        return run >= group.blocksToResume(block + 1);
-      }),
-    );
+    const resumable = holders.map((groups, block) => {
+      for (const group of this.#groups) runs.set(group, groups.includes(group) ? (runs.get(group) ?? 0) + 1 : 0);
+      return this.#groups.every((group) => (runs.get(group) ?? 0) >= group.blocksToResume(block + 1));
+    });
     const hole = holders.findIndex((groups) => !groups.includes(fullAttentionGroup));
     return {
       blockTokens,
