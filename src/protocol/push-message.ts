@@ -75,9 +75,16 @@ const podReportSchema = z.object({
   /** KV cache size in tokens. */
   capacityTokens: count.optional(),
   blockTokens: count.optional(),
-  /** How far the pod's claims can be trusted; absent means `approximate`. */
+  /**
+   * How far the pod's claims can be trusted; absent means `approximate`. `rendering` names what that was proven with (see
+   * model-rendering.ts): the edge takes anything proven with another one for `approximate`.
+   */
   index: z
-    .object({ mode: z.enum(["exact", "mixed", "approximate"]), reason: z.string().max(512).optional() })
+    .object({
+      mode: z.enum(["exact", "mixed", "approximate"]),
+      reason: z.string().max(512).optional(),
+      rendering: z.string().max(64).optional(),
+    })
     .optional(),
   sample: engineSampleSchema.optional(),
   /** Absent where the pod publishes no KV events. */
@@ -137,7 +144,7 @@ export const pushReplySchema = z.object({
   acknowledged: z.number().int(),
   /** Local names of pods whose claims must be sent again in full. */
   resync: z.array(z.string()),
-  /** How long the collector waits before its next push, in ms. */
+  /** Least time before the next push, in ms, where the collector has news; without any it pushes more rarely. */
   nextPushMs: z.number().min(0),
 });
 export type PushReply = z.infer<typeof pushReplySchema>;

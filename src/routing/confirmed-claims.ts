@@ -15,6 +15,9 @@ export type ClaimChange =
   | { readonly kind: "store"; readonly tier: ClaimTier; readonly segments: Uint32Array; readonly tokens: Uint32Array }
   | { readonly kind: "remove"; readonly segments: Uint32Array };
 
+/** Segments by the best tier that has them, as pairs of low and high words. */
+export type ConfirmedSegments = Readonly<Record<ClaimTier, Uint32Array>>;
+
 /**
  * What pods hold by the word of their engines. Claims are prefix-closed per pod: the collector withholds what lies
  * behind a hole. Bounded: past `mostClaims()` a store is dropped and counted, host-tier claims making room first.
@@ -48,6 +51,19 @@ export class ConfirmedClaims {
   /** Segments of a pod: in all, and those in a host tier only. */
   podSizes(pod: Pod): { readonly segments: number; readonly hostSegments: number } {
     return { segments: this.#present.podSize(pod.slot), hostSegments: this.#hostOnly.podSize(pod.slot) };
+  }
+
+  /** A pod's segments by their best tier, as pairs of low and high words. */
+  segmentsOf(pod: Pod): ConfirmedSegments {
+    const { segments, hostSegments } = this.podSizes(pod);
+    const found = { gpu: new Uint32Array(2 * (segments - hostSegments)), host: new Uint32Array(2 * hostSegments) };
+    const at = { gpu: 0, host: 0 };
+    this.#present.forEach(pod.slot, (low, high) => {
+      const tier = this.#hostOnly.has(low, high, pod.slot) ? "host" : "gpu";
+      found[tier][at[tier]++] = low;
+      found[tier][at[tier]++] = high;
+    });
+    return found;
   }
 
   /** Applies a change to a pod's claims. */

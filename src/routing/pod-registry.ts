@@ -26,6 +26,8 @@ export type PodClaimChange = { readonly podId: string; readonly epoch: string; r
 /** What a report changed, for whoever keeps claims and leases by pod. */
 export type RegistryChange =
   | { readonly kind: "restarted"; readonly pod: Pod }
+  /** Its events tell all that it holds, and did not before. */
+  | { readonly kind: "trusted"; readonly pod: Pod }
   | { readonly kind: "removed"; readonly pod: Pod };
 
 /**
@@ -57,6 +59,8 @@ export class PodRegistry {
       if (pod.facts.epoch !== facts.epoch) {
         pod.paceMeter = new EnginePaceMeter();
         changes.push({ kind: "restarted", pod });
+      } else if (pod.facts.index.mode !== "exact" && facts.index.mode === "exact") {
+        changes.push({ kind: "trusted", pod });
       }
       pod.source = source;
       pod.facts = facts;

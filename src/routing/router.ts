@@ -1,3 +1,4 @@
+import type { ConfirmedSegments } from "./confirmed-claims.ts";
 import { decide } from "./decide.ts";
 import { FeedLedger, type FeedVerdict } from "./feeds.ts";
 import { HitTruth } from "./hit-truth.ts";
@@ -40,6 +41,8 @@ export class Router {
   #learner = new RateLearner();
   readonly #truth = new HitTruth();
   readonly #policies = new PoliciesInUse();
+  /** Of the model's settings, as the last request brought it. */
+  #segmentBytes = 256;
   #leasesOpened = 0;
   #leasesFallen = 0;
 
@@ -56,6 +59,11 @@ export class Router {
   /** Open leases. */
   get leases(): number {
     return this.#ledger.size;
+  }
+
+  /** How long a collector with news waits between two pushes, in ms. */
+  get pushSpacingMs(): number {
+    return this.#feeds.spacingMs;
   }
 
   /** Places a request and opens its lease. */
@@ -127,15 +135,16 @@ export class Router {
   report(push: ReportedPush, nowMs: number): FeedVerdict {
     const verdict = this.#feeds.take(push.source, push.instance, push.sequence);
     if (verdict === "replayed") return verdict;
-    for (const { pod } of this.#registry.report(push.source, push.pods, nowMs)) this.#claims.clearPod(pod);
-    const touched = new Set<Pod>();
+    for (const { kind, pod } of this.#registry.report(push.source, push.pods, nowMs)) {
+      if (kind === "trusted") this.#claims.trust(pod);
+      else this.#claims.clearPod(pod);
+    }
     for (const { podId, epoch, change } of push.claims) {
       const pod = this.#registry.get(podId);
       if (pod?.source !== push.source || pod.facts.epoch !== epoch) continue;
-      this.#claims.apply(pod, change);
-      touched.add(pod);
+      this.#claims.apply(pod, change, nowMs);
+      if (change.kind === "store") this.#learner.observeSegments(change.tokens, this.#segmentBytes);
     }
-    for (const pod of touched) this.#claims.handOver(pod, nowMs);
     return verdict;
   }
 
@@ -171,6 +180,12 @@ export class Router {
         claims: this.#claims.podSizes(pod),
       })),
     };
+  }
+
+  /** The segments that events confirm of a pod; undefined for a pod that is not known. */
+  confirmedOf(podId: string): ConfirmedSegments | undefined {
+    const pod = this.#registry.get(podId);
+    return pod && this.#claims.confirmedOf(pod);
   }
 
   /** What a checkpoint holds: pods, leases, feed positions, learned rates. */
@@ -209,6 +224,7 @@ export class Router {
     }
     const { rates } = this.#learner;
     const segmentTokens = request.segmentBytes / rates.bytesPerToken;
+    this.#segmentBytes = request.segmentBytes;
     this.#claims.match(request.segments);
     const decided = decide(request, {
       policy,

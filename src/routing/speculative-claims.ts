@@ -80,6 +80,13 @@ export class SpeculativeClaims {
     }
   }
 
+  /** Drops a prompt's claims from a segment on, whoever made or touched them. */
+  drop(pod: Pod, segments: Uint32Array, from: number): void {
+    for (let i = segments.length - 2; i >= 2 * from; i -= 2) {
+      this.#table.remove(segments[i] as number, segments[i + 1] as number, pod.slot);
+    }
+  }
+
   /** The pod's cache is empty: takes back all of its claims. Returns how many there were. */
   clearPod(pod: Pod): number {
     return this.#table.clearPod(pod.slot);

@@ -69,7 +69,7 @@ describe("router", () => {
     longer.set(prompt(2, 20), 80);
     const second = placed(router.route(request(longer), 200));
     expect(second.pod.id).toBe(first.pod.id);
-    expect(second.matchedTokens).toBe(40 * 64);
+    expect(second.matchedTokens).toBe(40 * 64 + 32);
   });
 
   it("spreads simultaneous requests: each decision counts the ones before it", () => {

@@ -37,15 +37,16 @@ export type EventTranslatorOptions = {
   readonly limits: BlockLimits;
   readonly counts: TranslationCounts;
   readonly emit: (change: ClaimChange) => void;
+  /** Claims of a pod wait to be collected. */
+  readonly onWaiting: (pod: string) => void;
+  /** Share of one core for checking what models wrote; 0: nothing is checked. */
+  readonly checkCoreShare: number;
   /** Where tables are kept over restarts of the collector, if anywhere. */
   readonly state?: { readonly folder: StateFolder; readonly saveEveryMs: number } | undefined;
   /** Wall clock. */
   readonly nowMs: () => number;
   readonly log: Logger;
 };
-
-/** Of one core, for checking what models wrote. */
-const CHECK_CORE_SHARE = 0.25;
 
 type Followed = {
   epoch: string;
@@ -68,8 +69,8 @@ export class EventTranslator implements KvEventSink {
 
   constructor(options: EventTranslatorOptions) {
     this.#options = options;
-    const { counts } = options;
-    this.#check = new DecodedCheck({ counts, coreShare: CHECK_CORE_SHARE, nowMs: () => performance.now() });
+    const { counts, checkCoreShare: coreShare } = options;
+    this.#check = new DecodedCheck({ counts, coreShare, nowMs: () => performance.now() });
     const { state, nowMs, log } = options;
     if (state === undefined) return;
     const { folder, saveEveryMs: everyMs } = state;
@@ -118,8 +119,10 @@ export class EventTranslator implements KvEventSink {
 
   onBatch(pod: EventPod, batch: KvEventBatch, position: StreamPosition): void {
     const followed = this.#current(pod);
-    if (followed?.translation !== undefined) followed.translation.take(batch, position);
-    else if (batch.events.some(({ kind }) => kind === "all_blocks_cleared")) this.#clear(pod.name, pod.epoch);
+    if (followed?.translation !== undefined) {
+      followed.translation.take(batch, position);
+      this.#options.onWaiting(pod.name);
+    } else if (batch.events.some(({ kind }) => kind === "all_blocks_cleared")) this.#clear(pod.name, pod.epoch);
   }
 
   onCaughtUp(pod: EventPod): void {
@@ -183,7 +186,7 @@ export class EventTranslator implements KvEventSink {
   }
 
   async #translationOf(pod: EventPod): Promise<PodTranslation | TranslationRefusal> {
-    const { models, hashSecret, hasher, tokenizers, limits, counts, emit, log } = this.#options;
+    const { models, hashSecret, hasher, tokenizers, limits, counts, emit, checkCoreShare, log } = this.#options;
     if (hashSecret === undefined) return "no_hash_secret";
     if (pod.engine === "sglang") {
       const chained = isAtLeast(pod.engineVersion, [0, 5, 8]);
@@ -198,7 +201,7 @@ export class EventTranslator implements KvEventSink {
       return "no_vocabulary";
     }
     const { tokenBytes, encoder } = tokenizer;
-    const tokens = encoder && new CanonicalTokens(encoder, tokenBytes);
+    const tokens = encoder && checkCoreShare > 0 ? new CanonicalTokens(encoder, tokenBytes) : undefined;
     const { name, epoch } = pod;
     return new PodTranslation({
       pod: name,

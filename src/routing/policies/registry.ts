@@ -19,13 +19,14 @@ import { roundRobin } from "./round-robin.ts";
 import { sessionAffinity } from "./session-affinity.ts";
 import { skywalker } from "./skywalker.ts";
 import { throughput } from "./throughput.ts";
+import { withTtftGoal } from "./ttft-goal.ts";
 import { vtcBasic } from "./vtc-basic.ts";
 import { warmpath } from "./warmpath.ts";
 import { weighted } from "./weighted.ts";
 
 /** Every policy a client or an operator can name. A new policy is one file, one line here and its parameters in src/settings. */
 export const POLICIES: readonly PolicyDefinition[] = [
-  fixedPolicy(warmpath),
+  fixedPolicy(withTtftGoal(warmpath)),
   fixedPolicy(random),
   fixedPolicy(roundRobin),
   fixedPolicy(leastRequest),
