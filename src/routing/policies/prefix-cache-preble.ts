@@ -5,7 +5,7 @@ import { definePolicy } from "./definition.ts";
 
 /** A prompt of which more than this is cached somewhere goes where it is cached. */
 const WARM_SHARE = 0.5;
-const WINDOW_SLOTS = 18;
+const WINDOW_SLOTS = 9;
 const MOST_PODS = 4_096;
 const DECODE_TOKENS = 45;
 const ASSUMED_TOKEN_MS = 150;
