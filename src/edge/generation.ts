@@ -7,7 +7,7 @@ import { HeldLease } from "./held-lease.ts";
 import { type ResolvedModel, resolveModel } from "./model-resolution.ts";
 import { promptSegments } from "./prompt-segments.ts";
 import { Refusal } from "./refusal.ts";
-import { requestAffinity } from "./request-affinity.ts";
+import { requestAffinity, SESSION_HEADER, sessionName } from "./request-affinity.ts";
 import { holdBody } from "./request-body.ts";
 import { callRoute } from "./router-call.ts";
 import { withStreamUsage } from "./usage.ts";
@@ -39,6 +39,9 @@ export async function generate(call: GenerationCall): Promise<Response> {
     const asked = readGenerationRequest(endpoint, held.bytes);
     const model = resolveModel(asked.model, settings, key);
     const { policy, policyParameters } = policyOf(request.headers, model);
+    const named = sessionName(request.headers, asked);
+    // Who asks for affinity without a session is given one to come back with, as by AIBrix.
+    const given = named === undefined && policy.includes("session-affinity") ? crypto.randomUUID() : undefined;
     const { segments, promptBytes, approximate } = await promptSegments(asked, model, settings.limits, hashSecret(env));
     const reply = await callRoute(env, model, {
       model: asked.model,
@@ -50,7 +53,7 @@ export async function generate(call: GenerationCall): Promise<Response> {
       promptTokens: asked.promptTokens,
       choices: asked.choices,
       adapter: model.adapter,
-      ...(await requestAffinity(request.headers, asked, key, hashSecret(env))),
+      ...(await requestAffinity(named ?? given, request.headers, asked, key, hashSecret(env))),
       sloTtftMs: sloTtftMs(request.headers),
       explain: key.debug,
     });
@@ -70,7 +73,10 @@ export async function generate(call: GenerationCall): Promise<Response> {
       routeMs: Date.now() - arrivedMs,
       waitUntil,
       releaseBody: held.release,
-      describe: (lease, headers) => describe(lease, policy, key, approximate, headers),
+      describe: (lease, headers) => {
+        if (given !== undefined) headers.set(SESSION_HEADER, given);
+        describe(lease, policy, key, approximate, headers);
+      },
     });
   } catch (error) {
     held.release();

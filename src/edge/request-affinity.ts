@@ -13,8 +13,10 @@ export type RequestAffinity = {
   readonly opening: string | undefined;
 };
 
+/** Carries a session's name both ways, as in AIBrix. */
+export const SESSION_HEADER = "x-session-id";
 /** In the order in which they are looked for: our own, then AIBrix, SMG and Dynamo. */
-const SESSION_HEADERS = ["x-session-id", "x-aibrix-session-key", "x-smg-routing-key", "x-dynamo-session-id"];
+const SESSION_HEADERS = [SESSION_HEADER, "x-aibrix-session-key", "x-smg-routing-key", "x-dynamo-session-id"];
 /** Longer names are cut: a header of 256 bytes is AIBrix's bound. */
 const MOST_NAME_UNITS = 256;
 /** KubeAI's `prefixCharLength`. */
@@ -22,11 +24,18 @@ const OPENING_CHARACTERS = 100;
 
 const encoder = new TextEncoder();
 
+/** What the client calls its session; undefined where it names none. */
+export function sessionName(headers: Headers, { body }: GenerationRequest): string | undefined {
+  const named = SESSION_HEADERS.map((name) => headers.get(name)).find((value) => value);
+  return (named ?? textOf(body.get("prompt_cache_key")))?.slice(0, MOST_NAME_UNITS) || undefined;
+}
+
 /**
- * Reads it from the headers and the body. A name counts within its API key only, so that tenants cannot meet by accident;
+ * Hashes it from the session's name, the headers and the body. A name counts within its API key only, so that tenants cannot meet by accident;
  * an opening is the same for all, as the caches are.
  */
 export async function requestAffinity(
+  sessionNamed: string | undefined,
   headers: Headers,
   request: GenerationRequest,
   key: KeySettings,
@@ -35,14 +44,9 @@ export async function requestAffinity(
   const hasher = await loadSegmentHasher();
   const hash = (kind: string, text: string | undefined, scope: string) =>
     text ? textHash(hasher, [secret, kind, scope, text]) : undefined;
-  const session = SESSION_HEADERS.map((name) => headers.get(name)).find((value) => value) ?? undefined;
   const user = headers.get("user") ?? textOf(request.body.get("user"));
   return {
-    session: hash(
-      "session",
-      (session ?? textOf(request.body.get("prompt_cache_key")))?.slice(0, MOST_NAME_UNITS),
-      key.id,
-    ),
+    session: hash("session", sessionNamed, key.id),
     user: hash("user", user?.slice(0, MOST_NAME_UNITS), key.id) ?? textHash(hasher, [secret, "key", key.id]),
     opening: hash("opening", openingOf(request), ""),
   };

@@ -26,6 +26,7 @@ async function ask(headers: { [name: string]: string } = {}, model = MODEL) {
   return {
     status: response.status,
     policy: response.headers.get("x-warmpath-policy"),
+    session: response.headers.get("x-session-id"),
     pod: response.headers.get("target-pod"),
     decision: decision === null ? undefined : (JSON.parse(decision) as Record),
     body: (await response.json()) as { error?: { message: string } },
@@ -55,6 +56,14 @@ describe("routing policies through the whole stack", () => {
       for (let i = 0; i < 6; i++) pods.add((await ask({ "routing-strategy": "session-affinity", [name]: "one" })).pod);
       expect(pods.size).toBe(1);
     }
+  });
+
+  it("give a session to come back with to who asks for affinity without one", async () => {
+    const first = await ask({ "routing-strategy": "session-affinity" });
+    expect(first.session).toMatch(/^[0-9a-f-]{36}$/);
+    const headers = { "routing-strategy": "session-affinity", "x-session-id": first.session ?? "" };
+    for (let i = 0; i < 4; i++) expect((await ask(headers)).pod).toBe(first.pod);
+    expect((await ask()).session).toBeNull();
   });
 
   it("are refused with what is wrong about them", async () => {

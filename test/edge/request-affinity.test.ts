@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type GenerationEndpoint, readGenerationRequest } from "../../src/edge/generation-request.ts";
-import { requestAffinity } from "../../src/edge/request-affinity.ts";
+import { requestAffinity, sessionName } from "../../src/edge/request-affinity.ts";
 
 const alice = { id: "alice", sha256: "", debug: false };
 const bob = { ...alice, id: "bob" };
@@ -17,7 +17,8 @@ type Asked = {
 function affinity({ headers = {}, body = {}, endpoint = "chat", key = alice, secret = "s" }: Asked) {
   const whole = { model: "m", messages: [{ role: "user", content: "hi" }], ...body };
   const request = readGenerationRequest(endpoint, new TextEncoder().encode(JSON.stringify(whole)));
-  return requestAffinity(new Headers(headers), request, key, secret);
+  const given = new Headers(headers);
+  return requestAffinity(sessionName(given, request), given, request, key, secret);
 }
 
 describe("a request's affinity", () => {

@@ -111,6 +111,14 @@ describe.each(policyNames())("every policy: %s", (name) => {
     expect(BLENDABLE.has(name)).toBe(policy.scorer !== undefined);
   });
 
+  it("is described with its parameters in docs/policies.md", () => {
+    const page = readFileSync(new URL("../../../docs/policies.md", import.meta.url), "utf8");
+    const row = page.split("\n").find((line) => line.startsWith("| `") && line.split("|")[1]?.includes(`\`${name}\``));
+    const { defaults } = POLICIES.find((definition) => definition.name === name) ?? {};
+    for (const parameter of Object.keys(defaults ?? {})) expect(row).toContain(`\`${parameter}\``);
+    expect(row).toBeDefined();
+  });
+
   it("refuses a parameter it does not have and says which it has", () => {
     const made = policyNamed(name, { speed: 1 });
     const { defaults } = POLICIES.find((definition) => definition.name === name) ?? {};
