@@ -147,7 +147,9 @@ function factsOf(cluster: ClusterName, pod: PodReport): PodFacts {
 function changeOf(claim: PushedClaim): ClaimChange {
   switch (claim.kind) {
     case "clear":
-      return { kind: "clear" };
+    case "restate":
+    case "doubt":
+      return { kind: claim.kind };
     case "store":
       return { kind: "store", tier: claim.tier, segments: wordsOf(claim.segments), tokens: wordsOf(claim.tokens) };
     case "remove":

@@ -41,7 +41,7 @@ export function createCollectorMetrics(counts: () => CollectorCounts) {
     }),
     spoolOverflows: new Counter({
       name: "warmpath_collector_spool_overflows_total",
-      help: "Times a pod's waiting claims were dropped for a clear and a resync.",
+      help: "Times a pod's waiting claims were dropped for a resync.",
       registers,
     }),
     batches: new Counter({

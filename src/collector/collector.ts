@@ -155,7 +155,10 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
     messageClaimBytes: MESSAGE_CLAIM_BYTES,
     post: (message) => sendPush(edge, message),
     pods: () => pods.values(),
-    onResync: (name) => sink.onResync(name),
+    onResync: (name) => {
+      const pod = pods.get(name);
+      if (pod !== undefined) sink.onResync(name, pod.epoch);
+    },
     gather: (name, roomBytes) => sink.collect(name, roomBytes),
     nowMs,
     random: Math.random,

@@ -104,11 +104,12 @@ const tokenCounts = z
 
 /**
  * One ordered change of what a pod's cache holds, with set semantics: `store` puts segments into a tier (the best one
- * that has them), `remove` takes them out of every tier, `clear` takes back every claim of the pod. Stores come parents
- * first: a pod's claims are always closed under prefixes.
+ * that has them), `remove` takes them out of every tier. Stores come parents first: a pod's claims are always closed
+ * under prefixes. The others are about all of the pod's claims: `clear` says that its cache is empty, `restate` that all
+ * that holds follows, `doubt` that nobody can tell any more which of them hold.
  */
 const claimChangeSchema = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("clear"), pod: name, epoch: name }),
+  z.object({ kind: z.enum(["clear", "restate", "doubt"]), pod: name, epoch: name }),
   z
     .object({
       kind: z.literal("store"),
@@ -122,6 +123,13 @@ const claimChangeSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("remove"), pod: name, epoch: name, segments: segmentHashes }),
 ]);
 export type ClaimChange = z.infer<typeof claimChangeSchema>;
+
+/** A change that is about all of a pod's claims: what was said of it before is moot. */
+export type ClaimReset = Extract<ClaimChange, { kind: "clear" | "restate" | "doubt" }>;
+
+export function isReset(change: ClaimChange): change is ClaimReset {
+  return change.kind !== "store" && change.kind !== "remove";
+}
 
 export const pushMessageSchema = z.object({
   schema: z.literal(PUSH_SCHEMA),

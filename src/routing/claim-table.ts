@@ -153,7 +153,7 @@ export class ClaimTable {
     return count;
   }
 
-  /** Calls `visit` with every segment that a pod holds. The table must not change meanwhile. */
+  /** Calls `visit` with every segment that a pod holds, the latest touched first. The table must not change meanwhile. */
   forEach(pod: PodSlot, visit: (low: number, high: number) => void): void {
     for (let entry = this.#newest[pod] ?? NIL; entry !== NIL; entry = this.#read(entry, OLDER)) {
       visit(this.#read(entry, LOW), this.#read(entry, HIGH));

@@ -11,7 +11,12 @@ export type ClaimTier = "gpu" | "host";
  * including segment i.
  */
 export type ClaimChange =
+  /** The cache is empty. */
   | { readonly kind: "clear" }
+  /** All that holds follows. */
+  | { readonly kind: "restate" }
+  /** Nobody can tell any more which claims hold. */
+  | { readonly kind: "doubt" }
   | { readonly kind: "store"; readonly tier: ClaimTier; readonly segments: Uint32Array; readonly tokens: Uint32Array }
   | { readonly kind: "remove"; readonly segments: Uint32Array };
 
@@ -53,6 +58,11 @@ export class ConfirmedClaims {
     return { segments: this.#present.podSize(pod.slot), hostSegments: this.#hostOnly.podSize(pod.slot) };
   }
 
+  /** Calls `visit` with every segment of a pod, the latest stored first. */
+  forEach(pod: Pod, visit: (low: number, high: number) => void): void {
+    this.#present.forEach(pod.slot, visit);
+  }
+
   /** A pod's segments by their best tier, as pairs of low and high words. */
   segmentsOf(pod: Pod): ConfirmedSegments {
     const { segments, hostSegments } = this.podSizes(pod);
@@ -70,6 +80,8 @@ export class ConfirmedClaims {
   apply(pod: Pod, change: ClaimChange): void {
     switch (change.kind) {
       case "clear":
+      case "restate":
+      case "doubt":
         this.clearPod(pod);
         return;
       case "store":

@@ -12,6 +12,8 @@ export type DecisionTerms = PolicyContext & {
   readonly pods: readonly Pod[];
   readonly matches: readonly PodMatch[];
   readonly adopting: boolean;
+  /** The request was placed before, on a pod that failed it. */
+  readonly retried: boolean;
 };
 
 /** The chosen pod, with what its lease needs to know. */
@@ -29,7 +31,7 @@ export type Decided = {
 
 /** Asks the policy. Pure: equal arguments give equal decisions. `pods` is not empty. */
 export function decide(request: RouteRequest, terms: DecisionTerms): Decided {
-  const { policy, pods, matches, rates, nowMs } = terms;
+  const { policy, pods, matches, rates, nowMs, retried } = terms;
   const promptTokens = request.promptTokens ?? promptLength(request, matches, rates);
   const segments = request.segments.length / 2;
   const candidates = candidatesOf(pods, { ...terms, promptTokens });
@@ -43,7 +45,7 @@ export function decide(request: RouteRequest, terms: DecisionTerms): Decided {
     pod,
     promptTokens,
     matchedTokens,
-    placement: { request: asked, candidates, chosen: candidate, nowMs },
+    placement: { request: asked, candidates, chosen: candidate, nowMs, retried },
     prediction: segments === 0 ? undefined : { hitTokens: matchedTokens, toleranceTokens },
     record: () => ({
       policy: policy.name,

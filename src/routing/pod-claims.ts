@@ -101,7 +101,7 @@ export class PodClaims {
     else this.#drop(claim.pod, [claim], left);
   }
 
-  /** From now on the pod's events tell what it holds: what was guessed before they did is over. */
+  /** What was guessed of the pod is over: its events tell what it holds from now on. */
   trust(pod: Pod): void {
     this.#speculative.clearPod(pod);
     this.#bridges.delete(pod.id);
@@ -120,10 +120,9 @@ export class PodClaims {
 
   /** Applies what a pod's events say. */
   apply(pod: Pod, change: ClaimChange, nowMs: number): void {
-    if (change.kind === "clear") {
-      this.#speculative.clearPod(pod);
-      this.#bridges.delete(pod.id);
-    }
+    if (change.kind === "clear") this.trust(pod);
+    // Most of what was in the cache a moment ago still is: as a guess it is worth a lot.
+    if (change.kind === "doubt") this.#speculative.takeOver(pod, (visit) => this.#confirmed.forEach(pod, visit), nowMs);
     this.#confirmed.apply(pod, change);
     // At once: a removal behind the store, in the same push, must not leave the bridge standing.
     if (change.kind === "store") this.#handOver(pod, nowMs);

@@ -90,6 +90,8 @@ export type PolicyPlacement = {
   readonly candidates: readonly Candidate[];
   readonly chosen: Candidate;
   readonly nowMs: number;
+  /** The request was placed before, on a pod that failed it. */
+  readonly retried: boolean;
 };
 
 /** What a placed request came to, where its engine told. */

@@ -233,6 +233,7 @@ export class Router {
       rates,
       random: this.#random,
       memory: this.#policies.memory,
+      retried: tried.size > 0,
       nowMs,
       adopting: nowMs - this.#bornMs < this.#limits.adoptionMs,
     });

@@ -1,6 +1,7 @@
 import { decodeKvEventBatch } from "../../collector/kv-events/decode.ts";
 import type { BlockHash } from "../../collector/kv-events/event.ts";
 import { parseLiveFrames } from "../../collector/kv-events/frames.ts";
+import { requestReplay } from "../../collector/kv-events/replay.ts";
 import { EventSubscription } from "../../collector/kv-events/subscriber.ts";
 import type { SegmentHasher } from "../../prefix/segment-hash.ts";
 import type { QwenTokenizer } from "../../sim/engine/qwen-tokenizer.ts";
@@ -19,6 +20,7 @@ type Content = { readonly parent: BlockHash | undefined; readonly tokens: readon
 /** Where a chain stands at the end of a block. `ended` are the segments that end in it. */
 type ChainEnd = { readonly hash: bigint; readonly tail: Uint8Array; readonly ended: readonly string[] };
 
+const REPLAY_MS = 5_000;
 const NO_BYTES = new Uint8Array(0);
 
 /**
@@ -27,13 +29,15 @@ const NO_BYTES = new Uint8Array(0);
  */
 export class BlockLedger {
   readonly #text: LedgerText;
+  readonly #replayEndpoint: string | null;
   readonly #subscription: EventSubscription;
   readonly #contents = new Map<BlockHash, Content>();
   readonly #ends = new Map<BlockHash, ChainEnd>();
   #unread = 0;
 
-  constructor(endpoint: string, text: LedgerText) {
+  constructor(endpoint: string, replayEndpoint: string | null, text: LedgerText) {
     this.#text = text;
+    this.#replayEndpoint = replayEndpoint;
     this.#subscription = new EventSubscription({
       endpoint,
       topic: "",
@@ -50,6 +54,19 @@ export class BlockLedger {
 
   close(): Promise<void> {
     return this.#subscription.close();
+  }
+
+  /** Fetches what the engine still has for replay, if there are blocks whose content was not heard. */
+  async complete(present: ReadonlySet<BlockHash>): Promise<void> {
+    if (this.#replayEndpoint === null || [...present].every((hash) => this.#contents.has(hash))) return;
+    await requestReplay({
+      endpoint: this.#replayEndpoint,
+      fromSequence: 0,
+      silenceTimeoutMs: REPLAY_MS,
+      totalTimeoutMs: REPLAY_MS,
+      signal: new AbortController().signal,
+      onBatch: ({ payload }) => this.#learn(payload),
+    });
   }
 
   /** Names of the segments of which every byte, and all before it, is in one of these blocks. */
@@ -88,8 +105,13 @@ export class BlockLedger {
 
   #take(frames: Buffer[]): void {
     const parsed = parseLiveFrames(frames);
-    const decoded = parsed && decodeKvEventBatch(parsed.payload);
-    if (!decoded?.ok) {
+    if (parsed === undefined) this.#unread++;
+    else this.#learn(parsed.payload);
+  }
+
+  #learn(payload: Uint8Array): void {
+    const decoded = decodeKvEventBatch(payload);
+    if (!decoded.ok) {
       this.#unread++;
       return;
     }

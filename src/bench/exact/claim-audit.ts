@@ -55,7 +55,9 @@ async function lookAt(stack: Stack, engine: EngineAddress, ledger: BlockLedger |
     fetch(`${engine.control}/sim/blocks`),
   ]);
   const { blocks } = blocksSchema.parse(await answer.json());
-  const covered = ledger.coveredBy(new Set(blocks.map(([hash]) => hash)));
+  const present = new Set(blocks.map(([hash]) => hash));
+  await ledger.complete(present);
+  const covered = ledger.coveredBy(present);
   const claimed = new Set(claims);
   return {
     claims: claimed.size,

@@ -31,6 +31,8 @@ export type ExactRunOptions = {
   readonly detours?: Detours;
   /** Called after each call with the number of calls that are over. */
   readonly onCall: (done: number, running: RunningExact) => void;
+  /** Waited for when the last call is over, while the stack still runs. */
+  readonly beforeEnd?: () => Promise<void>;
 };
 
 /** A run under way. */
@@ -81,6 +83,7 @@ export async function runExact(options: ExactRunOptions): Promise<ExactRun> {
       onCall: done,
     });
     signal.throwIfAborted();
+    await options.beforeEnd?.();
     const finalAudit = events === "on" ? await settledAudit(audit, signal) : null;
     const unread = [...ledgers.values()].reduce((sum, ledger) => sum + ledger.unread, 0);
     const broken = [...stack.crashes];
@@ -97,8 +100,8 @@ async function ledgersOf(stack: Stack): Promise<Map<string, BlockLedger>> {
   const seed = hasher.seed({ secret: stack.hashSecret, baseModel: stack.model });
   const text = { hasher, seed, segmentBytes: SEGMENT_BYTES, tokenizer: loadQwenTokenizer() };
   const ledgers = new Map<string, BlockLedger>();
-  for (const { name, kvEvents } of stack.engines) {
-    if (kvEvents !== null) ledgers.set(name, new BlockLedger(kvEvents, text));
+  for (const { name, kvEvents, kvReplay } of stack.engines) {
+    if (kvEvents !== null) ledgers.set(name, new BlockLedger(kvEvents, kvReplay, text));
   }
   return ledgers;
 }

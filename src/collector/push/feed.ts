@@ -1,5 +1,11 @@
 import type { Logger } from "pino";
-import { type ClaimChange, type PodReport, PUSH_SCHEMA, type PushMessage } from "../../protocol/push-message.ts";
+import {
+  type ClaimChange,
+  isReset,
+  type PodReport,
+  PUSH_SCHEMA,
+  type PushMessage,
+} from "../../protocol/push-message.ts";
 import type { CollectorMetrics } from "../collector-metrics.ts";
 import { ClaimSpool } from "./claim-spool.ts";
 import { FeedOutbox } from "./feed-outbox.ts";
@@ -82,13 +88,13 @@ export class Feed {
     if (this.#failures === 0) this.#schedule(this.#newsDelayMs());
   }
 
-  /** Queues a claim. A clear goes up at once, everything else with the next push. */
+  /** Queues a claim. A reset goes up at once, everything else with the next push. */
   addClaim(change: ClaimChange): void {
     const overflowsBefore = this.#spool.overflows;
     this.#spool.add(change);
     const overflows = this.#spool.overflows - overflowsBefore;
     if (overflows > 0) this.#options.metrics.spoolOverflows.inc(overflows);
-    if (change.kind === "clear" || overflows > 0) this.pushSoon();
+    if (isReset(change) || overflows > 0) this.pushSoon();
   }
 
   /** The pod no longer belongs to this feed. */

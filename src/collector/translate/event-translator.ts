@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { SegmentHasher } from "../../prefix/segment-hash.ts";
-import type { ClaimChange } from "../../protocol/push-message.ts";
+import type { Epoch } from "../../protocol/identifiers.ts";
+import type { ClaimChange, ClaimReset } from "../../protocol/push-message.ts";
 import type { EventPod, IndexState, KvEventSink } from "../kv-event-sink.ts";
 import type { KvEventBatch } from "../kv-events/event.ts";
 import type { StreamPosition } from "../kv-events/event-sequence.ts";
@@ -57,8 +58,8 @@ type Followed = {
 
 /**
  * Turns pods' KV events into claims. Of a pod whose events cannot be translated it claims nothing, but takes back what
- * others claimed once the engine dropped its cache or events were lost: what the edge learns from its own routing and
- * from answers is outdated by these just the same.
+ * others claimed once the engine dropped its cache: what the edge learns from its own routing and from answers is
+ * outdated by that just the same.
  */
 export class EventTranslator implements KvEventSink {
   readonly #options: EventTranslatorOptions;
@@ -113,6 +114,7 @@ export class EventTranslator implements KvEventSink {
     }
     const restored = await this.#restore(pod, translation);
     this.#followed.set(pod.name, { epoch, process, translation, refusal: undefined });
+    translation.resync();
     log.info({ pod: pod.name, from: restored?.sequence }, "KV events become claims");
     return restored;
   }
@@ -122,7 +124,8 @@ export class EventTranslator implements KvEventSink {
     if (followed?.translation !== undefined) {
       followed.translation.take(batch, position);
       this.#options.onWaiting(pod.name);
-    } else if (batch.events.some(({ kind }) => kind === "all_blocks_cleared")) this.#clear(pod.name, pod.epoch);
+    } else if (batch.events.some(({ kind }) => kind === "all_blocks_cleared"))
+      this.#reset("clear", pod.name, pod.epoch);
   }
 
   onCaughtUp(pod: EventPod): void {
@@ -136,17 +139,19 @@ export class EventTranslator implements KvEventSink {
       followed.process = pod.process;
     }
     if (cause === "missing_history") followed?.translation?.missHistory();
-    else if (followed?.translation === undefined) this.#clear(pod.name, pod.epoch);
     else {
+      const reset = cause === "restart" ? "clear" : "doubt";
       const beginsAnew = cause === "restart" || cause === "resume_refused";
-      followed.translation.forget(pod.epoch, beginsAnew ? "unproven" : "lost");
+      if (followed?.translation === undefined) this.#reset(reset, pod.name, pod.epoch);
+      else followed.translation.forget(pod.epoch, beginsAnew ? "unproven" : "lost", reset);
     }
   }
 
-  onResync(name: string): void {
+  onResync(name: string, epoch: Epoch): void {
     const followed = this.#followed.get(name);
     if (followed?.translation !== undefined) followed.translation.resync();
-    else if (followed !== undefined) this.#clear(name, followed.epoch);
+    // What an earlier start claimed may hold still, but nobody watches it now.
+    else this.#reset("doubt", name, epoch);
   }
 
   onGone(name: string): void {
@@ -231,7 +236,7 @@ export class EventTranslator implements KvEventSink {
     } catch (error) {
       // Its check held, so another program wrote it, or this one wrongly: begin as if nothing had been saved.
       log.error({ err: error, pod: pod.name }, "saved KV-event table cannot be read");
-      translation.forget(pod.epoch, "unproven");
+      translation.forget(pod.epoch, "unproven", "doubt");
       return undefined;
     }
   }
@@ -242,7 +247,7 @@ export class EventTranslator implements KvEventSink {
     );
   }
 
-  #clear(pod: string, epoch: string): void {
-    this.#options.emit({ kind: "clear", pod, epoch });
+  #reset(kind: ClaimReset["kind"], pod: string, epoch: string): void {
+    this.#options.emit({ kind, pod, epoch });
   }
 }

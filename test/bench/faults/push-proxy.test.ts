@@ -5,7 +5,8 @@ import { buffer } from "node:stream/consumers";
 import { Agent } from "undici";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { PushProxy } from "../../../src/bench/faults/push-proxy.ts";
-import { PushClient, type PushOutcome } from "../../../src/collector/push/push-client.ts";
+import { EdgeRequests } from "../../../src/collector/push/edge-requests.ts";
+import { type PushOutcome, sendPush } from "../../../src/collector/push/send-push.ts";
 import { importHmacKey } from "../../../src/protocol/hmac-key.ts";
 import type { PushMessage } from "../../../src/protocol/push-message.ts";
 import { CLUSTER_KEY, TestEdge } from "../../collector/push/test-edge.ts";
@@ -33,7 +34,7 @@ async function startBench(): Promise<Bench> {
     () => proxy.close(),
     () => dispatcher.destroy(),
   );
-  const client = new PushClient({
+  const client = new EdgeRequests({
     edgeUrl: proxy.url,
     cluster: "local",
     key: await importHmacKey(CLUSTER_KEY),
@@ -42,7 +43,7 @@ async function startBench(): Promise<Bench> {
     nowMs: Date.now,
     signal: new AbortController().signal,
   });
-  const push = (sequence: number): Promise<PushOutcome> => client.post(messageOf(sequence));
+  const push = (sequence: number): Promise<PushOutcome> => sendPush(client, messageOf(sequence));
   return { edge, proxy, push, arrived: () => edge.attempts.map(({ sequence }) => sequence) };
 }
 

@@ -154,7 +154,7 @@ describe("ZmqProxy", () => {
       },
       onCaughtUp: () => undefined,
       onLostTrack: (cause) => lost.push(cause),
-      metrics: createCollectorMetrics(() => ({ pods: {}, translation: {}, tables: {} })),
+      metrics: createCollectorMetrics(() => ({ pods: {}, indexes: [], translation: {}, tables: {} })),
       log: pino({ level: "silent" }),
     });
     closing.push(follower);

@@ -149,7 +149,7 @@ describe("Feed", () => {
     expect(logged.filter((line) => line.includes("unknown_cluster"))).toHaveLength(1);
   });
 
-  it("gives up claims the edge calls wrong, clears the pod and has it resynced", async () => {
+  it("gives up claims the edge calls wrong and has the pod resynced", async () => {
     const { feed, attempts, resyncs } = start({
       answer: (attempt) =>
         attempt === 1 ? { kind: "refused", status: 413, reason: "too_large" } : acknowledged(3_600_000),
@@ -158,7 +158,7 @@ describe("Feed", () => {
     await until(() => expect(resyncs).toEqual([POD.name]));
     expect(attempts.map(({ sequence, claims }) => [sequence, claims])).toEqual([
       [1, [expect.objectContaining({ kind: "store" })]],
-      [2, [CLEAR]],
+      [2, [{ ...CLEAR, kind: "restate" }]],
     ]);
   });
 

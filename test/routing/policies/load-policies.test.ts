@@ -40,6 +40,18 @@ describe("round-robin", () => {
     expect(place(policy, pods("b", "c"), memory)).toBe("b");
   });
 
+  it("does not count a retry as a turn, so that a failing pod gets its share of first tries only", () => {
+    const memory = newPolicyMemory();
+    const [failing, healthy] = fleet({}, {});
+    if (failing === undefined || healthy === undefined) throw new Error("there are two pods");
+    const firstTries = [1, 2, 3, 4].map(() => {
+      const first = place(policy, [failing, healthy], memory);
+      if (first === failing.id) place(policy, [healthy], memory, { retried: true });
+      return first;
+    });
+    expect(firstTries).toEqual(["a", "b", "a", "b"]);
+  });
+
   it("turns for each model name by itself", () => {
     const memory = newPolicyMemory();
     expect(place(policy, fleet({}, {}), memory)).toBe("a");

@@ -72,11 +72,16 @@ export function place(
   policy: Policy,
   candidates: readonly Candidate[],
   memory: PolicyMemory,
-  change: { readonly asked?: PolicyRequest; readonly nowMs?: number; readonly seed?: number } = {},
+  change: {
+    readonly asked?: PolicyRequest;
+    readonly nowMs?: number;
+    readonly seed?: number;
+    readonly retried?: boolean;
+  } = {},
 ): string {
-  const { asked = request, nowMs = 1_000_000, seed = 1 } = change;
+  const { asked = request, nowMs = 1_000_000, seed = 1, retried = false } = change;
   const { chosen } = policy.decide(asked, candidates, context(seed, memory, nowMs));
   const pod = candidates[chosen] as Candidate;
-  policy.placed?.({ request: asked, candidates, chosen: pod, nowMs }, memory);
+  policy.placed?.({ request: asked, candidates, chosen: pod, nowMs, retried }, memory);
   return pod.id;
 }

@@ -88,7 +88,10 @@ describe.each(policyNames())("every policy: %s", (name) => {
     const memory = newPolicyMemory();
     for (let i = 0; i < 70_000; i++) {
       const someone = { ...asked, session: `s${i}`, user: `u${i}`, model: `m${i}` };
-      policy.placed?.({ request: someone, candidates: mixed, chosen: mixed[0] as Candidate, nowMs: i }, memory);
+      policy.placed?.(
+        { request: someone, candidates: mixed, chosen: mixed[0] as Candidate, nowMs: i, retried: false },
+        memory,
+      );
     }
     const sizes = Object.values(memory).map((map) => map.size);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(65_536);
