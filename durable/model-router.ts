@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { type ClusterName, podIdOf } from "../src/protocol/identifiers.ts";
 import type { PodReport, ClaimChange as PushedClaim, PushMessage, PushReply } from "../src/protocol/push-message.ts";
-import type { ClaimChange } from "../src/routing/confirmed-claims.ts";
+import type { ClaimChange, ConfirmedSegments } from "../src/routing/confirmed-claims.ts";
 import type { Placement, RouteRefusal } from "../src/routing/placement.ts";
 import type { PodFacts } from "../src/routing/pod.ts";
 import { Router } from "../src/routing/router.ts";
@@ -13,7 +13,6 @@ import type { AdoptCall, AdoptReply, RouteCall, RoutedRequest, RouteReply } from
 const CHECKPOINT_MS = 1_000;
 /** While leases are open but nothing changes, the alarm only looks for fallen ones. */
 const SWEEP_MS = 5_000;
-const NEXT_PUSH_MS = 500;
 
 /** What a push's reply says, or that its numbers were taken before. */
 export type IngestReply =
@@ -82,13 +81,18 @@ export class ModelRouter extends DurableObject {
     if (verdict === "replayed") return { ok: false, reason: "push_replayed" };
     this.#changed();
     const resync = verdict === "resync" ? push.pods.map(({ name }) => name) : [];
-    return { ok: true, reply: { acknowledged: push.sequence, resync, nextPushMs: NEXT_PUSH_MS } };
+    return { ok: true, reply: { acknowledged: push.sequence, resync, nextPushMs: this.#router.pushSpacingMs } };
   }
 
   /** The admin API's figures. */
   inspect(): RouterView {
     this.#router.sweep(Date.now());
     return this.#router.inspect();
+  }
+
+  /** The segments that events confirm of a pod, for the admin API. */
+  confirmedClaims({ podId }: { readonly podId: string }): ConfirmedSegments | undefined {
+    return this.#router.confirmedOf(podId);
   }
 
   override alarm(): void {
@@ -124,15 +128,28 @@ function replyOf(placement: Placement | RouteRefusal, explain: boolean): RoutedR
 
 function factsOf(cluster: ClusterName, pod: PodReport): PodFacts {
   const { epoch, url, state, servedModels, capacityTokens, maxModelLen, blockTokens } = pod;
-  const index = pod.index ?? { mode: "approximate", reason: "not_reported" };
+  const { mode, reason } = pod.index ?? { mode: "approximate" as const, reason: "not_reported" };
   const id = podIdOf(cluster, pod.name);
-  return { id, cluster, epoch, url, state, servedModels, capacityTokens, maxModelLen, blockTokens, index };
+  return {
+    id,
+    cluster,
+    epoch,
+    url,
+    state,
+    servedModels,
+    capacityTokens,
+    maxModelLen,
+    blockTokens,
+    index: { mode, reason },
+  };
 }
 
 function changeOf(claim: PushedClaim): ClaimChange {
   switch (claim.kind) {
     case "clear":
-      return { kind: "clear" };
+    case "restate":
+    case "doubt":
+      return { kind: claim.kind };
     case "store":
       return { kind: "store", tier: claim.tier, segments: wordsOf(claim.segments), tokens: wordsOf(claim.tokens) };
     case "remove":

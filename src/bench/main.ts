@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { coreCommand } from "./core-command.ts";
+import { exactCommand } from "./exact/exact-command.ts";
 import { fleetCommand } from "./fleet/fleet-command.ts";
 import { proxyCommand } from "./proxy/proxy-command.ts";
 import { replayCommand } from "./replay/replay-command.ts";
@@ -8,6 +9,7 @@ import { Interrupted } from "./stack/until-interrupted.ts";
 const program = new Command("bench")
   .description("Warmpath's measurements, all on this machine's loopback")
   .addCommand(replayCommand())
+  .addCommand(exactCommand())
   .addCommand(proxyCommand())
   .addCommand(fleetCommand())
   .addCommand(coreCommand());

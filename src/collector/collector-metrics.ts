@@ -3,10 +3,15 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 /** The collector's own health, as `/metrics` shows it. No label carries a pod or a model: their number is not bounded. */
 export type CollectorMetrics = ReturnType<typeof createCollectorMetrics>;
 
+/** Pods whose index has one mode and reason. */
+export type IndexCount = { readonly mode: string; readonly reason: string; readonly pods: number };
+
 /** What is counted elsewhere, each by kind. */
 export type CollectorCounts = {
   /** Endpoints by state. */
   readonly pods: Readonly<Record<string, number>>;
+  /** Endpoints by how far their claims can be trusted, and why not further. */
+  readonly indexes: readonly IndexCount[];
   /** What translation met since the collector started. */
   readonly translation: Readonly<Record<string, number>>;
   /** What the translation's tables hold now. */
@@ -36,7 +41,7 @@ export function createCollectorMetrics(counts: () => CollectorCounts) {
     }),
     spoolOverflows: new Counter({
       name: "warmpath_collector_spool_overflows_total",
-      help: "Times a pod's waiting claims were dropped for a clear and a resync.",
+      help: "Times a pod's waiting claims were dropped for a resync.",
       registers,
     }),
     batches: new Counter({
@@ -90,6 +95,16 @@ export function createCollectorMetrics(counts: () => CollectorCounts) {
       registers,
       collect() {
         for (const [state, count] of Object.entries(counts().pods)) this.set({ state }, count);
+      },
+    }),
+    indexes: new Gauge({
+      name: "warmpath_collector_indexes",
+      help: "Endpoints by how far claims about their cache can be trusted: exact, mixed, approximate; and why.",
+      labelNames: ["mode", "reason"],
+      registers,
+      collect() {
+        this.reset();
+        for (const { mode, reason, pods } of counts().indexes) this.set({ mode, reason }, pods);
       },
     }),
     translatedBlocks: new Counter({

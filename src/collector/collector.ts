@@ -3,15 +3,17 @@ import type { Logger } from "pino";
 import { Agent } from "undici";
 import { loadSegmentHasher } from "../prefix/segment-hash.ts";
 import { importHmacKey } from "../protocol/hmac-key.ts";
-import { createCollectorMetrics } from "./collector-metrics.ts";
+import { createCollectorMetrics, type IndexCount } from "./collector-metrics.ts";
 import type { Endpoint, Endpoints, EndpointsModel } from "./endpoints-file.ts";
 import { EndpointsWatch } from "./endpoints-watch.ts";
-import type { EventPod, IndexState } from "./kv-event-sink.ts";
+import { Handshakes } from "./handshake/handshakes.ts";
+import { RenderingSource } from "./handshake/rendering-source.ts";
 import { type MetricsServer, startMetricsServer } from "./metrics-server.ts";
 import { Pod, type PodTiming } from "./pod.ts";
+import { EdgeRequests } from "./push/edge-requests.ts";
 import type { FeedTiming } from "./push/feed.ts";
 import { Feeds } from "./push/feeds.ts";
-import { PushClient } from "./push/push-client.ts";
+import { sendPush } from "./push/send-push.ts";
 import { EventTranslator } from "./translate/event-translator.ts";
 import { StateFolder } from "./translate/state-folder.ts";
 import { TokenizerStore } from "./translate/tokenizer/tokenizer-store.ts";
@@ -22,6 +24,12 @@ export type CollectorTiming = PodTiming &
     readonly pushTimeoutMs: number;
     /** Time between two saves of a pod's table. */
     readonly saveEveryMs: number;
+    /** How long what the edge says of its rendering stands. */
+    readonly renderingFreshMs: number;
+    /** Time after which an engine is asked again whether it tokenizes what the edge hashes. */
+    readonly proveEveryMs: number;
+    /** The same where it could not be asked. */
+    readonly proveRetryMs: number;
   };
 
 const DEFAULT_TIMING: CollectorTiming = {
@@ -36,14 +44,17 @@ const DEFAULT_TIMING: CollectorTiming = {
   backoffMaxMs: 5000,
   pushTimeoutMs: 5000,
   saveEveryMs: 30_000,
+  renderingFreshMs: 30_000,
+  proveEveryMs: 3_600_000,
+  proveRetryMs: 5_000,
 };
 
 const SPOOL_BYTES = 32 * 1024 * 1024;
 const MESSAGE_CLAIM_BYTES = 1024 * 1024;
 const BLOCK_LIMITS = { mostBlocks: 2_000_000, mostWaiting: 50_000 };
 
-/** Until an engine has been asked, nobody knows whether it tokenizes the text that the edge renders. */
-const UNPROVEN: IndexState = { mode: "approximate", reason: "renderer_unproven" };
+/** Of one core, for checking what models wrote. */
+const CHECK_CORE_SHARE = 0.25;
 
 export type CollectorOptions = {
   /** Path of the endpoints file. */
@@ -62,8 +73,8 @@ export type CollectorOptions = {
   readonly hashSecret?: string | undefined;
   /** Folder to keep tables of pods' caches in over restarts. Undefined: they are built anew each time. */
   readonly stateDir?: string | undefined;
-  /** Whether the text that the edge renders is proven to be what a pod's engine tokenizes. Undefined: it is not. */
-  readonly rendererProof?: (pod: EventPod) => IndexState;
+  /** Share of one core for checking what models wrote; 0: nothing is checked, and all of it claimed. */
+  readonly checkCoreShare?: number | undefined;
   /** Variables that `apiKeyEnv` fields of the endpoints file name. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 };
@@ -84,13 +95,14 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
   const counts = noTranslationCounts();
   const metrics = createCollectorMetrics(() => ({
     pods: countByState(pods.values()),
+    indexes: countByIndex(pods.values()),
     translation: counts,
     tables: sink.sizes,
   }));
   const dispatcher = new Agent({ connect: { timeout: timing.scrapeTimeoutMs } });
   const abort = new AbortController();
   const nowMs = Date.now;
-  const client = new PushClient({
+  const edge = new EdgeRequests({
     edgeUrl,
     cluster,
     key: await importHmacKey(options.clusterKey),
@@ -107,17 +119,32 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
           folder: await StateFolder.open(options.stateDir, nowMs()),
           saveEveryMs: timing.saveEveryMs,
         };
+  const tokenizers = new TokenizerStore();
+  const { hashSecret } = options;
+  const handshakes = new Handshakes({
+    models: () => models,
+    hashSecret,
+    renderings: new RenderingSource({ edge, freshMs: timing.renderingFreshMs, nowMs }),
+    tokenizers,
+    everyMs: timing.proveEveryMs,
+    retryMs: timing.proveRetryMs,
+    onChange: (name) => feeds.podChanged(name, pods.get(name)?.baseModel),
+    nowMs,
+    log,
+  });
   const sink = new EventTranslator({
     models: () => models,
-    hashSecret: options.hashSecret,
+    hashSecret,
     hasher: await loadSegmentHasher(),
-    tokenizers: new TokenizerStore(),
-    rendererProof: options.rendererProof ?? (() => UNPROVEN),
+    tokenizers,
+    rendererProof: (pod) => handshakes.proofOf(pod),
     limits: BLOCK_LIMITS,
     counts,
     state,
     nowMs,
     emit: (change) => feeds.addClaim(change),
+    onWaiting: (name) => feeds.claimsWait(name),
+    checkCoreShare: options.checkCoreShare ?? CHECK_CORE_SHARE,
     log,
   });
   const feeds = new Feeds({
@@ -126,9 +153,12 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
     timing,
     spoolBytes: SPOOL_BYTES,
     messageClaimBytes: MESSAGE_CLAIM_BYTES,
-    post: (message) => client.post(message),
+    post: (message) => sendPush(edge, message),
     pods: () => pods.values(),
-    onResync: (name) => sink.onResync(name),
+    onResync: (name) => {
+      const pod = pods.get(name);
+      if (pod !== undefined) sink.onResync(name, pod.epoch);
+    },
     gather: (name, roomBytes) => sink.collect(name, roomBytes),
     nowMs,
     random: Math.random,
@@ -142,6 +172,7 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
       timing,
       bootId: randomBytes(4).toString("hex"),
       sink,
+      handshakes,
       onChange: () => feeds.podChanged(pod.name, pod.baseModel),
       dispatcher,
       metrics,
@@ -156,6 +187,7 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
     log.info({ pod: pod.name }, "following no more");
     feeds.podChanged(pod.name, undefined);
     sink.onGone(pod.name);
+    handshakes.forget(pod.name);
     await pod.close();
   };
   const follow = (file: Endpoints) => {
@@ -200,6 +232,18 @@ function countByState(pods: Iterable<Pod>): Record<Pod["state"], number> {
   const counts = { ready: 0, unready: 0, unknown: 0 };
   for (const pod of pods) counts[pod.state]++;
   return counts;
+}
+
+function countByIndex(pods: Iterable<Pod>): IndexCount[] {
+  const counts = new Map<string, IndexCount>();
+  for (const pod of pods) {
+    const index = pod.index;
+    if (index === undefined) continue;
+    const { mode, reason = "" } = index;
+    const key = `${mode} ${reason}`;
+    counts.set(key, { mode, reason, pods: (counts.get(key)?.pods ?? 0) + 1 });
+  }
+  return [...counts.values()];
 }
 
 function isSame(before: unknown, after: unknown): boolean {

@@ -54,7 +54,7 @@ export type EngineApiOptions = {
   readonly signal: AbortSignal;
 };
 
-/** The read-only routes of one engine. Nothing here rejects: failures are answers. */
+/** The routes of one engine that change nothing in it. Nothing here rejects: failures are answers. */
 export class EngineApi {
   readonly #options: EngineApiOptions;
 
@@ -102,28 +102,38 @@ export class EngineApi {
     return this.#get("/health", bodyText);
   }
 
-  async #json<Value>(path: string, schema: z.ZodType<Value>): Promise<EngineAnswer<Value>> {
-    const answer = await this.#get(path, bodyText);
-    if (!answer.ok) return answer;
-    let value: unknown;
-    try {
-      value = JSON.parse(answer.value);
-    } catch (error) {
-      return failure("bad_body", `${path}: ${String(error)}`);
-    }
-    const parsed = schema.safeParse(value);
-    return parsed.success ? { ok: true, value: parsed.data } : failure("bad_body", `${path}: ${parsed.error.message}`);
+  /** Sends JSON text as it stands. */
+  async post<Value>(path: string, json: string, schema: z.ZodType<Value>): Promise<EngineAnswer<Value>> {
+    return readJson(path, await this.#send("POST", path, json, bodyText), schema);
   }
 
-  async #get<Value>(path: string, read: (response: Response) => Promise<Value>): Promise<EngineAnswer<Value>> {
+  async #json<Value>(path: string, schema: z.ZodType<Value>): Promise<EngineAnswer<Value>> {
+    return readJson(path, await this.#get(path, bodyText), schema);
+  }
+
+  #get<Value>(path: string, read: (response: Response) => Promise<Value>): Promise<EngineAnswer<Value>> {
+    return this.#send("GET", path, undefined, read);
+  }
+
+  async #send<Value>(
+    method: "GET" | "POST",
+    path: string,
+    json: string | undefined,
+    read: (response: Response) => Promise<Value>,
+  ): Promise<EngineAnswer<Value>> {
     const { url, apiKey, timeoutMs, dispatcher, signal } = this.#options;
     const timeout = AbortSignal.timeout(timeoutMs);
     try {
       const response = await fetch(`${url}${path}`, {
+        method,
+        ...(json !== undefined && { body: json }),
         dispatcher,
         signal: AbortSignal.any([timeout, signal]),
         redirect: "manual",
-        headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
+        headers: {
+          ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+          ...(json !== undefined && { "content-type": "application/json" }),
+        },
       });
       if (response.status !== 200) {
         await response.body?.cancel();
@@ -138,6 +148,18 @@ export class EngineApi {
       return failure("network", `${path}: ${causeOf(error)}`);
     }
   }
+}
+
+function readJson<Value>(path: string, answer: EngineAnswer<string>, schema: z.ZodType<Value>): EngineAnswer<Value> {
+  if (!answer.ok) return answer;
+  let value: unknown;
+  try {
+    value = JSON.parse(answer.value);
+  } catch (error) {
+    return failure("bad_body", `${path}: ${String(error)}`);
+  }
+  const parsed = schema.safeParse(value);
+  return parsed.success ? { ok: true, value: parsed.data } : failure("bad_body", `${path}: ${parsed.error.message}`);
 }
 
 class BodyTooLarge extends Error {}

@@ -38,7 +38,7 @@ export type KvEventSink = {
   /** What was learned from the pod's earlier events no longer holds. On a restart `pod.epoch` is the new one. */
   onLostTrack(pod: EventPod, cause: LostTrack): void;
   /** The edge lacks the pod's claims: all that hold are to be sent again. */
-  onResync(name: string): void;
+  onResync(name: string, epoch: Epoch): void;
   /**
    * Claims are about to be sent: hands on those of a pod that wait, about `roomBytes` of them where it is resynced. True
    * if more are to come.

@@ -18,6 +18,7 @@ const optionsSchema = z.object({
   logLevel: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]),
   metricsPort: z.coerce.number().int().min(0).max(65_535).optional(),
   stateDir: z.string().min(1).optional(),
+  checkCoreShare: z.coerce.number().min(0).max(1),
   scrapeIntervalMs: z.coerce.number().int().min(100),
 });
 
@@ -35,6 +36,7 @@ async function main(): Promise<void> {
     .option("--log-level <level>", "fatal to trace, or silent", "info")
     .option("--metrics-port <port>", "serve the collector's own metrics on 127.0.0.1")
     .option("--state-dir <folder>", "keep tables of what pods have cached here, to go on from after a restart")
+    .option("--check-core-share <share>", "of one core, for checking whether answers are tokenized alike again", "0.25")
     .option("--scrape-interval-ms <ms>", "time between two looks at an engine", "1000")
     .parse();
   const parsed = optionsSchema.safeParse(command.opts());
@@ -58,6 +60,7 @@ async function main(): Promise<void> {
     metricsPort: options.metricsPort,
     timing: { scrapeEveryMs: options.scrapeIntervalMs },
     stateDir: options.stateDir,
+    checkCoreShare: options.checkCoreShare,
     hashSecret: process.env[HASH_SECRET] || undefined,
     env: process.env,
   }).catch((error: unknown) => command.error(error instanceof Error ? error.message : String(error)));

@@ -5,7 +5,8 @@ import type { PodReport } from "../protocol/push-message.ts";
 import type { CollectorMetrics } from "./collector-metrics.ts";
 import type { Endpoint } from "./endpoints-file.ts";
 import { EngineApi, type EngineApiError } from "./engine-api.ts";
-import type { EventPod, KvEventSink } from "./kv-event-sink.ts";
+import type { Handshakes } from "./handshake/handshakes.ts";
+import type { EventPod, IndexState, KvEventSink } from "./kv-event-sink.ts";
 import { KvEventFollower, type LostTrack } from "./kv-events/follower.ts";
 import type { EngineReading } from "./metrics/engine-reading.ts";
 import { PodEpoch } from "./pod-epoch.ts";
@@ -26,6 +27,7 @@ export type PodOptions = {
   /** Random for each start of following the pod. */
   readonly bootId: string;
   readonly sink: KvEventSink;
+  readonly handshakes: Handshakes;
   /** The edge should hear of it at once: state, epoch or served models are other ones. */
   readonly onChange: () => void;
   readonly dispatcher: Dispatcher;
@@ -43,6 +45,7 @@ export class Pod {
   readonly #log: Logger;
   readonly #epoch: PodEpoch;
   readonly #health = new PodHealth();
+  readonly #api: EngineApi;
   readonly #scraper: PodScraper;
   #follower: KvEventFollower | undefined;
   #followedModel: string | undefined;
@@ -58,14 +61,19 @@ export class Pod {
     this.#options = options;
     this.#log = options.log.child({ pod: endpoint.podName });
     this.#epoch = new PodEpoch(options.bootId);
-    const api = new EngineApi({
+    this.#api = new EngineApi({
       url: endpoint.url,
       apiKey: endpoint.apiKey,
       timeoutMs: timing.scrapeTimeoutMs,
       dispatcher: options.dispatcher,
       signal: this.#abort.signal,
     });
-    this.#scraper = new PodScraper({ api, engine: endpoint.engine, modelsEveryMs: timing.modelsEveryMs, nowMs });
+    this.#scraper = new PodScraper({
+      api: this.#api,
+      engine: endpoint.engine,
+      modelsEveryMs: timing.modelsEveryMs,
+      nowMs,
+    });
     void this.#scrape();
   }
 
@@ -87,6 +95,11 @@ export class Pod {
     return this.#last?.models.baseModel;
   }
 
+  /** How far claims about the pod can be trusted. Undefined until the engine first answered. */
+  get index(): IndexState | undefined {
+    return this.#last && this.#options.sink.indexState(this.#identity(this.#last));
+  }
+
   /** What the edge is told. Undefined until the engine first answered. */
   report(nowMs: number): PodReport | undefined {
     const last = this.#last;
@@ -104,7 +117,7 @@ export class Pod {
       capacityTokens: reading?.capacityTokens,
       blockTokens: reading?.blockTokens,
       sample: reading && { ...reading.sample, ageMs: Math.max(0, nowMs - last.sampledAtMs) },
-      index: this.#options.sink.indexState(this.#identity(last)),
+      index: this.index,
       kvEvents: this.#follower?.counts,
     };
   }
@@ -177,6 +190,7 @@ export class Pod {
     // A reading asked for before the restart may be the old process's.
     if (reading !== undefined && startedMs >= this.#sequenceRestartedAtMs) this.#observe(round, reading);
     void this.#follow(round);
+    if (this.endpoint.kvEvents !== undefined) void this.#options.handshakes.consider(this.#identity(round), this.#api);
   }
 
   #observe(round: AnsweredRound, reading: EngineReading): void {

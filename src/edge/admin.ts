@@ -23,6 +23,22 @@ export async function inspectModel(name: string, env: Env, settings: Settings): 
   return Response.json(await routerStub(env, model.base, model.settings.region).inspect());
 }
 
+/** What a pod's events confirm that it has cached: segment hashes as 16 hex digits, by tier. */
+export async function listClaims(name: string, podId: string, env: Env, settings: Settings): Promise<Response> {
+  const model = findModel(name, settings);
+  if (model === undefined) throw new Refusal("model_not_found", `The model \`${name}\` is not in the settings.`);
+  const claims = await routerStub(env, model.base, model.settings.region).confirmedClaims({ podId });
+  if (claims === undefined) throw new Refusal("pod_not_found", `The router of \`${name}\` knows no pod \`${podId}\`.`);
+  return Response.json({ pod: podId, gpu: hexHashes(claims.gpu), host: hexHashes(claims.host) });
+}
+
+function hexHashes(words: Uint32Array): string[] {
+  const digits = (word: number) => word.toString(16).padStart(8, "0");
+  return Array.from({ length: words.length / 2 }, (_, i) => {
+    return digits(words[2 * i + 1] as number) + digits(words[2 * i] as number);
+  });
+}
+
 /** The models of the settings, without anything secret. */
 export function listModelSettings(settings: Settings): Response {
   const models = settings.models.map(({ name, aliases, adapters, policy, segmentBytes, region }: ModelSettings) => ({

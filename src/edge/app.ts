@@ -1,6 +1,6 @@
 import { type Context, Hono } from "hono";
 import { type KeySettings, type Settings, SettingsError } from "../settings/settings.ts";
-import { inspectModel, listModelSettings, requireAdmin } from "./admin.ts";
+import { inspectModel, listClaims, listModelSettings, requireAdmin } from "./admin.ts";
 import { authenticate } from "./api-key.ts";
 import { takePush } from "./collector-push.ts";
 import { type Env, settingsOf } from "./env.ts";
@@ -8,6 +8,7 @@ import { generate } from "./generation.ts";
 import type { GenerationEndpoint } from "./generation-request.ts";
 import { errorText, log } from "./log.ts";
 import { listModels, retrieveModel } from "./model-list.ts";
+import { describeRendering } from "./model-rendering.ts";
 import { Refusal, refusalResponse } from "./refusal.ts";
 
 type AppContext = Context<{ Bindings: Env }>;
@@ -36,6 +37,9 @@ export function createApp(bundled: unknown): Hono<{ Bindings: Env }> {
   app.get("/v1/models/:name{.+}", async (c) => retrieveModel(c.req.param("name"), settings(c), await key(c)));
 
   app.post("/collector/v1/push", (c) => takePush(c.req.raw, c.env, settings(c)));
+  app.get("/collector/v1/renderings/:name", (c) =>
+    describeRendering(c.req.param("name"), c.req.raw, c.env, settings(c)),
+  );
 
   app.get("/admin/v1/models", async (c) => {
     await requireAdmin(c.req.header("authorization"), c.env);
@@ -44,6 +48,11 @@ export function createApp(bundled: unknown): Hono<{ Bindings: Env }> {
   app.get("/admin/v1/models/:name{.+}", async (c) => {
     await requireAdmin(c.req.header("authorization"), c.env);
     return inspectModel(c.req.param("name"), c.env, settings(c));
+  });
+
+  app.get("/admin/v1/claims", async (c) => {
+    await requireAdmin(c.req.header("authorization"), c.env);
+    return listClaims(c.req.query("model") ?? "", c.req.query("pod") ?? "", c.env, settings(c));
   });
 
   app.get("/healthz", (c) => c.json({ status: "ok" }));

@@ -1,18 +1,16 @@
 import type { IngestReply } from "../../durable/model-router.ts";
-import { type HmacKey, importHmacKey } from "../protocol/hmac-key.ts";
-import type { ClusterName } from "../protocol/identifiers.ts";
 import { decodePush } from "../protocol/push-codec.ts";
-import { PUSH_HEADERS, verifySignature } from "../protocol/push-signature.ts";
+import type { PodReport, PushMessage } from "../protocol/push-message.ts";
 import type { Settings } from "../settings/settings.ts";
-import { type Env, secretNamed } from "./env.ts";
+import { authenticatedCluster } from "./collector-auth.ts";
+import type { Env } from "./env.ts";
+import { digestOf } from "./model-rendering.ts";
 import { findModel } from "./model-resolution.ts";
 import { routerStub } from "./placement.ts";
 import { Refusal } from "./refusal.ts";
 import { holdBody } from "./request-body.ts";
 
 const MOST_INFLATED_BYTES = 16 * 1024 * 1024;
-
-const signingKeys = new Map<string, Promise<HmacKey>>();
 
 /**
  * Takes a collector's push: checks its signature against the keys of the cluster it names, its shape, and hands it to
@@ -31,7 +29,8 @@ export async function takePush(request: Request, env: Env, settings: Settings): 
       });
     }
     const stub = routerStub(env, model.base, model.settings.region);
-    const taken = (await stub.ingest({ cluster, push: decoded.push })) as unknown as IngestReply;
+    const push = withProvenIndexes(decoded.push, await digestOf(model.settings, env));
+    const taken = (await stub.ingest({ cluster, push })) as unknown as IngestReply;
     if (!taken.ok) throw new Refusal("push_replayed", "This push, or a later one, was taken before.");
     return Response.json(taken.reply);
   } finally {
@@ -39,36 +38,11 @@ export async function takePush(request: Request, env: Env, settings: Settings): 
   }
 }
 
-async function authenticatedCluster(
-  request: Request,
-  body: Uint8Array<ArrayBuffer>,
-  env: Env,
-  settings: Settings,
-): Promise<ClusterName> {
-  const nowMs = Date.now();
-  const claimed = request.headers.get(PUSH_HEADERS.cluster);
-  const cluster = settings.clusters.find(({ name }) => name === claimed);
-  const secrets = (cluster?.pushKeys ?? []).flatMap((name) => secretNamed(env, name) ?? []);
-  const keys = await Promise.all(secrets.map(signingKey));
-  const signed = {
-    method: request.method,
-    path: new URL(request.url).pathname,
-    timeMs: Number(request.headers.get(PUSH_HEADERS.timeMs) ?? Number.NaN),
-    body,
-  };
-  const verdict = await verifySignature(keys, signed, request.headers.get(PUSH_HEADERS.signature) ?? "", nowMs);
-  if (cluster !== undefined && verdict === "valid") return cluster.name as ClusterName;
-  const why = verdict === "outside_window" ? "its time is too far from the edge's clock" : "its signature does not fit";
-  throw new Refusal("push_unauthenticated", `The push was refused: ${why}.`, {
-    headers: { [PUSH_HEADERS.serverTimeMs]: String(nowMs) },
-  });
-}
-
-function signingKey(secret: string): Promise<HmacKey> {
-  let key = signingKeys.get(secret);
-  if (key === undefined) {
-    key = importHmacKey(secret);
-    signingKeys.set(secret, key);
-  }
-  return key;
+/** What was proven with another rendering than the one in force is not proven. */
+function withProvenIndexes(push: PushMessage, digest: string): PushMessage {
+  const isProven = ({ index }: PodReport): boolean =>
+    index === undefined || index.mode === "approximate" || index.rendering === digest;
+  if (push.pods.every(isProven)) return push;
+  const index = { mode: "approximate", reason: "rendering_changed" } as const;
+  return { ...push, pods: push.pods.map((pod) => (isProven(pod) ? pod : { ...pod, index })) };
 }

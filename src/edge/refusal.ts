@@ -8,6 +8,7 @@ const REFUSALS = {
   expired_key: [401, "authentication_error", "invalid_api_key"],
   model_not_allowed: [403, "permission_error", "model_not_allowed"],
   model_not_found: [404, "invalid_request_error", "model_not_found"],
+  pod_not_found: [404, "invalid_request_error", "pod_not_found"],
   unknown_path: [404, "invalid_request_error", "unknown_url"],
   method_not_allowed: [405, "invalid_request_error", "method_not_allowed"],
   body_too_large: [413, "invalid_request_error", "body_too_large"],

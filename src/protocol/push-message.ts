@@ -23,6 +23,22 @@ const engineSampleSchema = z.object({
   prefixQueryTokens: z.number().min(0).optional(),
   /** Prompt tokens the prefix cache answered since the engine started. */
   prefixHitTokens: z.number().min(0).optional(),
+  /** The engine's own measure of how full its batches are, 0 to 1. */
+  utilization: z.number().min(0).max(1).optional(),
+  /** Tokens generated in a second, as the engine measures it. */
+  generationTokensPerS: z.number().min(0).optional(),
+  /** Tokens taken in and generated since the engine started. */
+  promptTokens: z.number().min(0).optional(),
+  generationTokens: z.number().min(0).optional(),
+  /** Requests timed since the engine started, and the sums of their times: queue, first token, whole. */
+  timedRequests: z.number().min(0).optional(),
+  queueS: z.number().min(0).optional(),
+  firstTokenS: z.number().min(0).optional(),
+  requestS: z.number().min(0).optional(),
+  /** LoRA adapters in the running batch and in the queue, and how many may be active at once. */
+  runningAdapters: z.array(name).max(1024).optional(),
+  waitingAdapters: z.array(name).max(1024).optional(),
+  mostAdapters: count.optional(),
 });
 export type EngineSample = z.infer<typeof engineSampleSchema>;
 
@@ -59,9 +75,16 @@ const podReportSchema = z.object({
   /** KV cache size in tokens. */
   capacityTokens: count.optional(),
   blockTokens: count.optional(),
-  /** How far the pod's claims can be trusted; absent means `approximate`. */
+  /**
+   * How far the pod's claims can be trusted; absent means `approximate`. `rendering` names what that was proven with (see
+   * model-rendering.ts): the edge takes anything proven with another one for `approximate`.
+   */
   index: z
-    .object({ mode: z.enum(["exact", "mixed", "approximate"]), reason: z.string().max(512).optional() })
+    .object({
+      mode: z.enum(["exact", "mixed", "approximate"]),
+      reason: z.string().max(512).optional(),
+      rendering: z.string().max(64).optional(),
+    })
     .optional(),
   sample: engineSampleSchema.optional(),
   /** Absent where the pod publishes no KV events. */
@@ -81,11 +104,12 @@ const tokenCounts = z
 
 /**
  * One ordered change of what a pod's cache holds, with set semantics: `store` puts segments into a tier (the best one
- * that has them), `remove` takes them out of every tier, `clear` takes back every claim of the pod. Stores come parents
- * first: a pod's claims are always closed under prefixes.
+ * that has them), `remove` takes them out of every tier. Stores come parents first: a pod's claims are always closed
+ * under prefixes. The others are about all of the pod's claims: `clear` says that its cache is empty, `restate` that all
+ * that holds follows, `doubt` that nobody can tell any more which of them hold.
  */
 const claimChangeSchema = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("clear"), pod: name, epoch: name }),
+  z.object({ kind: z.enum(["clear", "restate", "doubt"]), pod: name, epoch: name }),
   z
     .object({
       kind: z.literal("store"),
@@ -99,6 +123,13 @@ const claimChangeSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("remove"), pod: name, epoch: name, segments: segmentHashes }),
 ]);
 export type ClaimChange = z.infer<typeof claimChangeSchema>;
+
+/** A change that is about all of a pod's claims: what was said of it before is moot. */
+export type ClaimReset = Extract<ClaimChange, { kind: "clear" | "restate" | "doubt" }>;
+
+export function isReset(change: ClaimChange): change is ClaimReset {
+  return change.kind !== "store" && change.kind !== "remove";
+}
 
 export const pushMessageSchema = z.object({
   schema: z.literal(PUSH_SCHEMA),
@@ -121,7 +152,7 @@ export const pushReplySchema = z.object({
   acknowledged: z.number().int(),
   /** Local names of pods whose claims must be sent again in full. */
   resync: z.array(z.string()),
-  /** How long the collector waits before its next push, in ms. */
+  /** Least time before the next push, in ms, where the collector has news; without any it pushes more rarely. */
   nextPushMs: z.number().min(0),
 });
 export type PushReply = z.infer<typeof pushReplySchema>;

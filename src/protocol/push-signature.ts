@@ -1,3 +1,4 @@
+import { fromHex, toHex } from "./hex.ts";
 import type { HmacKey } from "./hmac-key.ts";
 
 /**
@@ -55,17 +56,4 @@ export async function verifySignature(
 async function signedText(request: SignedRequest): Promise<Uint8Array<ArrayBuffer>> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", request.body));
   return new Uint8Array(encoder.encode(`${request.method}\n${request.path}\n${request.timeMs}\n${toHex(digest)}`));
-}
-
-function toHex(bytes: Uint8Array): string {
-  let hex = "";
-  for (const byte of bytes) hex += byte.toString(16).padStart(2, "0");
-  return hex;
-}
-
-function fromHex(hex: string): Uint8Array<ArrayBuffer> | undefined {
-  if (!/^(?:[0-9a-f]{2})+$/.test(hex)) return undefined;
-  const bytes = new Uint8Array(hex.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
-  return bytes;
 }

@@ -153,6 +153,13 @@ export class ClaimTable {
     return count;
   }
 
+  /** Calls `visit` with every segment that a pod holds, the latest touched first. The table must not change meanwhile. */
+  forEach(pod: PodSlot, visit: (low: number, high: number) => void): void {
+    for (let entry = this.#newest[pod] ?? NIL; entry !== NIL; entry = this.#read(entry, OLDER)) {
+      visit(this.#read(entry, LOW), this.#read(entry, HIGH));
+    }
+  }
+
   /** The claim of a pod that nobody touched for longest. */
   oldest(pod: PodSlot): { readonly low: number; readonly high: number } | undefined {
     const entry = this.#oldest[pod] ?? NIL;

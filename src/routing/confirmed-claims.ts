@@ -11,9 +11,17 @@ export type ClaimTier = "gpu" | "host";
  * including segment i.
  */
 export type ClaimChange =
+  /** The cache is empty. */
   | { readonly kind: "clear" }
+  /** All that holds follows. */
+  | { readonly kind: "restate" }
+  /** Nobody can tell any more which claims hold. */
+  | { readonly kind: "doubt" }
   | { readonly kind: "store"; readonly tier: ClaimTier; readonly segments: Uint32Array; readonly tokens: Uint32Array }
   | { readonly kind: "remove"; readonly segments: Uint32Array };
+
+/** Segments by the best tier that has them, as pairs of low and high words. */
+export type ConfirmedSegments = Readonly<Record<ClaimTier, Uint32Array>>;
 
 /**
  * What pods hold by the word of their engines. Claims are prefix-closed per pod: the collector withholds what lies
@@ -50,10 +58,30 @@ export class ConfirmedClaims {
     return { segments: this.#present.podSize(pod.slot), hostSegments: this.#hostOnly.podSize(pod.slot) };
   }
 
+  /** Calls `visit` with every segment of a pod, the latest stored first. */
+  forEach(pod: Pod, visit: (low: number, high: number) => void): void {
+    this.#present.forEach(pod.slot, visit);
+  }
+
+  /** A pod's segments by their best tier, as pairs of low and high words. */
+  segmentsOf(pod: Pod): ConfirmedSegments {
+    const { segments, hostSegments } = this.podSizes(pod);
+    const found = { gpu: new Uint32Array(2 * (segments - hostSegments)), host: new Uint32Array(2 * hostSegments) };
+    const at = { gpu: 0, host: 0 };
+    this.#present.forEach(pod.slot, (low, high) => {
+      const tier = this.#hostOnly.has(low, high, pod.slot) ? "host" : "gpu";
+      found[tier][at[tier]++] = low;
+      found[tier][at[tier]++] = high;
+    });
+    return found;
+  }
+
   /** Applies a change to a pod's claims. */
   apply(pod: Pod, change: ClaimChange): void {
     switch (change.kind) {
       case "clear":
+      case "restate":
+      case "doubt":
         this.clearPod(pod);
         return;
       case "store":

@@ -11,12 +11,21 @@ const RETIRED_KEPT = 16;
 /** `accepted` moves the feed on; `resync` too, but what came before is missing: its claims are to be sent anew. */
 export type FeedVerdict = "accepted" | "resync" | "replayed";
 
+/** Pushes a second that a router takes from all its feeds together: a tenth of the requests it is made for. */
+const MOST_PUSHES_PER_S = 50;
+const LEAST_SPACING_MS = 50;
+
 /** Decides whether a push is new. Pure bookkeeping over (source, instance, sequence); no clock is involved. */
 export class FeedLedger {
   readonly #positions = new Map<string, FeedPosition>();
 
   constructor(positions: Iterable<readonly [string, FeedPosition]> = []) {
     for (const [source, position] of positions) this.#positions.set(source, position);
+  }
+
+  /** Time between two pushes of a feed that has news, in ms: the more feeds, the longer. */
+  get spacingMs(): number {
+    return Math.max(LEAST_SPACING_MS, Math.ceil((1000 * this.#positions.size) / MOST_PUSHES_PER_S));
   }
 
   /** All positions, by source. */

@@ -55,6 +55,17 @@ export class RateLearner {
     };
   }
 
+  /**
+   * An engine's events counted the tokens up to and including each of consecutive segments. The first count says nothing:
+   * what came before it is unknown. Runs with a step back hold several prompts.
+   */
+  observeSegments(tokens: Uint32Array, segmentBytes: number): void {
+    const counted = (tokens.at(-1) ?? 0) - (tokens[0] ?? 0);
+    if (tokens.length < 2 || counted <= 0) return;
+    for (let i = 1; i < tokens.length; i++) if ((tokens[i] as number) <= (tokens[i - 1] as number)) return;
+    this.observePromptLength((tokens.length - 1) * segmentBytes, counted);
+  }
+
   /** The engine counted `promptTokens` for a prompt of `promptBytes` bytes of text. */
   observePromptLength(promptBytes: number, promptTokens: number): void {
     if (promptBytes <= 0 || promptTokens <= 0) return;

@@ -1,14 +1,16 @@
+import type { ConfirmedSegments } from "./confirmed-claims.ts";
 import { decide } from "./decide.ts";
 import { FeedLedger, type FeedVerdict } from "./feeds.ts";
 import { HitTruth } from "./hit-truth.ts";
 import { RateLearner } from "./learned-rates.ts";
 import { type Lease, LeaseLedger } from "./lease-ledger.ts";
+import { movingMean } from "./moving-mean.ts";
 import { PlacementOutlook } from "./outlook/placement-outlook.ts";
 import type { LeaseOutcome, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
 import type { Pod } from "./pod.ts";
 import { PodClaims } from "./pod-claims.ts";
 import { PodRegistry, type ReportedPush } from "./pod-registry.ts";
-import { POLICIES, policyNamed } from "./policies/registry.ts";
+import { PoliciesInUse } from "./policies-in-use.ts";
 import type { Random } from "./random.ts";
 import { DEFAULT_LIMITS, type RouterLimits } from "./router-limits.ts";
 import type { AdoptedLease, RouterSnapshot } from "./router-snapshot.ts";
@@ -40,7 +42,9 @@ export class Router {
   #learner = new RateLearner();
   readonly #truth = new HitTruth();
   readonly #outlook: PlacementOutlook;
-  #turn = 0;
+  readonly #policies = new PoliciesInUse();
+  /** Of the model's settings, as the last request brought it. */
+  #segmentBytes = 256;
   #leasesOpened = 0;
   #leasesFallen = 0;
 
@@ -60,14 +64,16 @@ export class Router {
     return this.#ledger.size;
   }
 
+  /** How long a collector with news waits between two pushes, in ms. */
+  get pushSpacingMs(): number {
+    return this.#feeds.spacingMs;
+  }
+
   /** Places a request and opens its lease. */
   route(request: RouteRequest, nowMs: number): Placement | RouteRefusal {
     this.sweep(nowMs);
     const placed = this.#place(request, `${this.#instance}-${this.#leasesOpened + 1}`, new Set(), nowMs);
-    if (placed.ok) {
-      this.#leasesOpened++;
-      this.#turn++;
-    }
+    if (placed.ok) this.#leasesOpened++;
     return placed;
   }
 
@@ -78,6 +84,7 @@ export class Router {
     if (lease === undefined || pending === undefined) return { ok: false, reason: "no_endpoints", podsKnown: 0 };
     pending.tried.add(lease.pod.id);
     this.#close(lease, nowMs, false);
+    this.#policies.finished(leaseId, { promptTokens: 0, completionTokens: 0 }, nowMs);
     return this.#place(pending.request, leaseId, pending.tried, nowMs);
   }
 
@@ -89,6 +96,7 @@ export class Router {
     this.#prefilled(leaseId, nowMs);
     this.#outlook.firstToken(leaseId, waitMs, nowMs);
     this.#learner.observeFirstToken(lease.workAtSendTokens, waitMs);
+    lease.pod.firstTokenMs = movingMean(lease.pod.firstTokenMs, waitMs);
   }
 
   renew(leaseId: string, nowMs: number): boolean {
@@ -115,6 +123,10 @@ export class Router {
     const lease = this.#ledger.get(leaseId);
     if (lease === undefined) return;
     this.#close(lease, nowMs, outcome.kind === "completed", outcome.completionTokens);
+    this.#policies.finished(leaseId, outcome, nowMs);
+    if (outcome.kind === "completed" && lease.firstTokenAtMs !== undefined) {
+      lease.pod.decodeMs = movingMean(lease.pod.decodeMs, nowMs - lease.firstTokenAtMs);
+    }
     if (outcome.promptTokens === undefined) return;
     lease.pod.promptTokens += outcome.promptTokens;
     lease.pod.cachedTokens += outcome.cachedTokens ?? 0;
@@ -127,26 +139,31 @@ export class Router {
   report(push: ReportedPush, nowMs: number): FeedVerdict {
     const verdict = this.#feeds.take(push.source, push.instance, push.sequence);
     if (verdict === "replayed") return verdict;
-    for (const { pod } of this.#registry.report(push.source, push.pods, nowMs)) {
+    for (const { kind, pod } of this.#registry.report(push.source, push.pods, nowMs)) {
+      if (kind === "trusted") {
+        this.#claims.trust(pod);
+        continue;
+      }
       this.#claims.clearPod(pod);
       pod.outlook.forget();
     }
-    const touched = new Set<Pod>();
     for (const { podId, epoch, change } of push.claims) {
       const pod = this.#registry.get(podId);
       if (pod?.source !== push.source || pod.facts.epoch !== epoch) continue;
-      this.#claims.apply(pod, change);
+      this.#claims.apply(pod, change, nowMs);
       if (change.kind === "clear") pod.outlook.forget();
-      touched.add(pod);
+      if (change.kind === "store") this.#learner.observeSegments(change.tokens, this.#segmentBytes);
     }
-    for (const pod of touched) this.#claims.handOver(pod, nowMs);
     return verdict;
   }
 
   /** Lets leases fall whose holders are silent. Called at each request and by the alarm. Returns how many fell. */
   sweep(nowMs: number): number {
     const fallen = this.#ledger.expired(nowMs - this.#limits.leaseTtlMs);
-    for (const lease of fallen) this.#close(lease, nowMs, false);
+    for (const lease of fallen) {
+      this.#close(lease, nowMs, false);
+      this.#policies.finished(lease.id, {}, nowMs);
+    }
     this.#leasesFallen += fallen.length;
     this.#claims.sweep(nowMs);
     return fallen.length;
@@ -172,6 +189,12 @@ export class Router {
         claims: this.#claims.podSizes(pod),
       })),
     };
+  }
+
+  /** The segments that events confirm of a pod; undefined for a pod that is not known. */
+  confirmedOf(podId: string): ConfirmedSegments | undefined {
+    const pod = this.#registry.get(podId);
+    return pod && this.#claims.confirmedOf(pod);
   }
 
   /** What a checkpoint holds: pods, leases, feed positions, learned rates. */
@@ -201,16 +224,16 @@ export class Router {
   }
 
   #place(request: RouteRequest, leaseId: string, tried: Set<string>, nowMs: number): Placement | RouteRefusal {
-    const policy = policyNamed(request.policy);
-    if (policy === undefined) {
-      return { ok: false, reason: "unknown_policy", known: POLICIES.map(({ name }) => name) };
-    }
+    const found = this.#policies.find(request);
+    if (!found.ok) return found;
+    const { policy } = found;
     const pods = this.#registry.routable(request.model, nowMs, this.#limits.podFreshMs, tried);
     if (pods.length === 0) {
       return { ok: false, reason: "no_endpoints", podsKnown: this.#registry.pods.length };
     }
     const { rates } = this.#learner;
     const segmentTokens = request.segmentBytes / rates.bytesPerToken;
+    this.#segmentBytes = request.segmentBytes;
     this.#claims.match(request.segments);
     const decided = decide(request, {
       policy,
@@ -218,16 +241,17 @@ export class Router {
       matches: pods.map((pod) => this.#claims.found(pod, segmentTokens)),
       rates,
       random: this.#random,
-      turn: this.#turn,
+      memory: this.#policies.memory,
+      retried: tried.size > 0,
       nowMs,
       adopting: nowMs - this.#bornMs < this.#limits.adoptionMs,
       outlook: {
         account: this.#outlook,
         chain: this.#outlook.continued(request.segments, segmentTokens),
-        nowMs,
       },
     });
-    const { pod, promptTokens, matchedTokens, prediction, record } = decided;
+    const { pod, promptTokens, matchedTokens, prediction, record, placement } = decided;
+    this.#policies.placed(leaseId, policy, placement);
     const capacity = this.#capacitySegments(pod, segmentTokens);
     const claim = this.#claims.claim(pod, request.segments, capacity, this.#registry.pods.length, nowMs);
     const uncachedTokens = Math.max(0, promptTokens - matchedTokens);

@@ -80,6 +80,23 @@ export class SpeculativeClaims {
     }
   }
 
+  /**
+   * Claims segments that were known of a pod. `forEach` visits them children first: in the order of recency the heads of
+   * prompts then outlive their tails.
+   */
+  takeOver(pod: Pod, forEach: (visit: (low: number, high: number) => void) => void, nowMs: number): void {
+    const stamp = this.#nextStamp(nowMs);
+    forEach((low, high) => this.#table.put(low, high, pod.slot, 0, stamp));
+    this.#table.evictDownTo(pod.slot, this.#limits.mostClaims);
+  }
+
+  /** Drops a prompt's claims from a segment on, whoever made or touched them. */
+  drop(pod: Pod, segments: Uint32Array, from: number): void {
+    for (let i = segments.length - 2; i >= 2 * from; i -= 2) {
+      this.#table.remove(segments[i] as number, segments[i + 1] as number, pod.slot);
+    }
+  }
+
   /** The pod's cache is empty: takes back all of its claims. Returns how many there were. */
   clearPod(pod: Pod): number {
     return this.#table.clearPod(pod.slot);

@@ -1,4 +1,6 @@
 import * as z from "zod";
+import { promptSettingsSchema } from "../protocol/prompt-settings.ts";
+import { policySchema } from "./policy-settings.ts";
 
 /**
  * What an operator writes: `warmpath.config.json`. Secrets are never in it: where one is needed, the file names the
@@ -20,38 +22,6 @@ const clusterSchema = z.strictObject({
 });
 export type ClusterSettings = z.infer<typeof clusterSchema>;
 
-/** What the model's tokenizer does to a text before it cuts it (see src/prefix/text-form.ts). */
-const textFormSchema = z.strictObject({
-  normalization: z.enum(["none", "NFC"]).default("none"),
-  addedTokens: z
-    .array(
-      z.strictObject({
-        content: z.string().min(1),
-        stripsLeft: z.boolean().default(false),
-        stripsRight: z.boolean().default(false),
-        singleWord: z.boolean().default(false),
-      }),
-    )
-    .default([]),
-  blankMark: z.boolean().default(false),
-  /** Text of the tokens put before a completion's prompt: BOS, mostly. */
-  prefix: z.string().default(""),
-});
-
-const promptSchema = z.discriminatedUnion("renderer", [
-  z.strictObject({ renderer: z.literal("none") }),
-  z.strictObject({ renderer: z.literal("harmony"), textForm: textFormSchema.optional() }),
-  z.strictObject({
-    renderer: z.literal("jinja"),
-    /** The model's chat template, as in its tokenizer_config.json. */
-    template: z.string().min(1),
-    specialTokens: z.record(z.string(), z.string()).default({}),
-    /** How the engine prepares messages before the template: vLLM's main line, or 0.10 and 0.11. */
-    rules: z.enum(["main", "v0.10.0"]).default("main"),
-    textForm: textFormSchema.optional(),
-  }),
-]);
-
 const modelSchema = z.strictObject({
   name,
   /** Other names of the same model, as the engines serve it. */
@@ -59,10 +29,10 @@ const modelSchema = z.strictObject({
   /** LoRA adapters served on the model's pods. */
   adapters: z.array(name).default([]),
   /** Used where a request names none in its `routing-strategy` header. */
-  policy: name.default("warmpath"),
+  policy: policySchema.default({ name: "warmpath", parameters: {} }),
   /** Bytes of prompt text in a segment. */
   segmentBytes: z.number().int().min(32).max(4096).default(256),
-  prompt: promptSchema.default({ renderer: "none" }),
+  prompt: promptSettingsSchema.default({ renderer: "none" }),
   /** Where the ModelRouter is created: a Durable Object location hint near the pods. */
   region: z.string().min(1).optional(),
 });

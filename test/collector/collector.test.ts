@@ -107,7 +107,7 @@ describe("startCollector", () => {
       maxModelLen: 4096,
       capacityTokens: 1600,
       blockTokens: 16,
-      sample: { ageMs: expect.any(Number), running: 2, waiting: 0, kvUsage: 0.25 },
+      sample: { ageMs: expect.any(Number), running: 2, waiting: 0, kvUsage: 0.25, promptTokens: 50 },
       index: { mode: "approximate", reason: "no_hash_secret" },
       kvEvents: {
         batches: 1,
@@ -212,7 +212,7 @@ describe("startCollector", () => {
     await until(() => expect(clearsOf(edge)).toEqual(["clear start-100"]));
   });
 
-  it("clears a pod whose events were lost for good", async () => {
+  it("doubts the claims of a pod whose events were lost for good", async () => {
     const publisher = await publisherOf();
     await publisher.publish([removal(1)]);
     await list({ name: "ns/a", engine, publisher });
@@ -221,7 +221,7 @@ describe("startCollector", () => {
     await until(() => expect(lastPod(edge)?.kvEvents?.batches).toBe(1));
     publisher.skipNumber();
     await publisher.publish([removal(2)]);
-    await until(() => expect(clearsOf(edge)).toEqual(["clear start-100"]));
+    await until(() => expect(clearsOf(edge)).toEqual(["doubt start-100"]));
     await until(() => expect(lastPod(edge)?.kvEvents).toMatchObject({ gaps: 1, unfilledGaps: 1 }));
   });
 
@@ -266,7 +266,7 @@ describe("startCollector", () => {
     expect(clearsOf(edge)).toEqual(["clear start-200"]);
   });
 
-  it("sends a clear where the edge asks for a resync, once", async () => {
+  it("doubts the claims of a pod whose events it cannot translate where the edge asks for a resync, once", async () => {
     const publisher = await publisherOf();
     await list({ name: "ns/a", engine, publisher });
     const edge = await edgeOf({
@@ -277,7 +277,7 @@ describe("startCollector", () => {
     });
     await collect(edge.url);
     await until(() => expect(edge.taken.length).toBeGreaterThan(4));
-    expect(clearsOf(edge)).toEqual(["clear start-100"]);
+    expect(clearsOf(edge)).toEqual(["doubt start-100"]);
   });
 
   it("loses no clear to lost replies, and sends none twice", async () => {

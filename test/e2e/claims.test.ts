@@ -86,9 +86,7 @@ describe("claims from an engine's own events", () => {
       await eventsArrived();
     }
     const { pods } = await stack.inspect();
-    expect(pods.map(({ index }) => index)).toEqual(
-      pods.map(() => ({ mode: "approximate", reason: "renderer_unproven" })),
-    );
+    expect(pods.map(({ index }) => index)).toEqual(pods.map(() => ({ mode: "exact" })));
   });
 
   it("are gone when an engine clears its cache", async () => {

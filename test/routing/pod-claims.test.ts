@@ -64,10 +64,21 @@ function route(router: Router, segments: Uint32Array, nowMs: number): Placement 
 }
 
 describe("claims of a pod whose events are exact", () => {
-  it("predict the hit in tokens as the events counted them, in full blocks", () => {
+  it("predict the hit in tokens as the events counted them and half a segment more, in full blocks", () => {
     const { router, push } = harness({ mode: "exact" });
     push(10, store(prompt(10), 51));
-    expect(route(router, prompt(10), 20).matchedTokens).toBe(496);
+    const placed = route(router, prompt(20), 20);
+    const { bytesPerToken } = router.inspect().rates;
+    expect(placed.matchedTokens).toBe(Math.floor((510 + 128 / bytesPerToken) / 16) * 16);
+  });
+
+  it("teach how many bytes a token has", () => {
+    const { router, push } = harness({ mode: "exact" });
+    const before = router.inspect().rates.bytesPerToken;
+    for (let i = 1; i <= 50; i++) push(i, store(prompt(40), 32));
+    const { bytesPerToken } = router.inspect().rates;
+    expect(bytesPerToken).toBeGreaterThan(before);
+    expect(Math.abs(bytesPerToken - 8)).toBeLessThan(1);
   });
 
   it("are bridged by speculative ones until the events come, which then take over", () => {
@@ -77,7 +88,23 @@ describe("claims of a pod whose events are exact", () => {
     router.firstToken(first.leaseId, 100, 110);
     push(400, store(prompt(10), 51));
     expect(router.inspect()).toMatchObject({ confirmedClaims: 10, pods: [{ claims: { confirmed: 10 } }] });
+    expect(router.inspect()).toMatchObject({ speculativeClaims: 0 });
     expect(router.inspect().eventLagMs).toBeLessThan(1_000);
+  });
+
+  it("do not outlive a removal that comes in the same push as the store", () => {
+    const { router, push } = harness({ mode: "exact" });
+    const { leaseId } = route(router, prompt(10), 10);
+    router.firstToken(leaseId, 100, 110);
+    push(400, store(prompt(10), 51), { kind: "remove", segments: prompt(10).subarray(8) });
+    expect(router.inspect()).toMatchObject({ confirmedClaims: 4, speculativeClaims: 0 });
+  });
+
+  it("are handed over though the last segment ends in a block that is not full, and none was announced for it", () => {
+    const { router, push } = harness({ mode: "exact" });
+    route(router, prompt(10), 10);
+    push(400, store(prompt(9), 51));
+    expect(router.inspect()).toMatchObject({ confirmedClaims: 9, speculativeClaims: 0 });
   });
 
   it("lose a speculative claim whose events never come", () => {
@@ -96,7 +123,7 @@ describe("claims of a pod whose events are exact", () => {
   it("follow removals and clears exactly", () => {
     const { router, push } = harness({ mode: "exact" });
     push(10, store(prompt(10), 64), { kind: "remove", segments: prompt(10).subarray(12) });
-    expect(route(router, prompt(10), 20).matchedTokens).toBe(6 * 64);
+    expect(route(router, prompt(10), 20).matchedTokens).toBe(6 * 64 + 32);
     push(30, { kind: "clear" });
     expect(router.inspect()).toMatchObject({ confirmedClaims: 0, speculativeClaims: 0 });
   });

@@ -1,6 +1,8 @@
+import { setTimeout as delay } from "node:timers/promises";
+
 /**
  * Plays sessions, at most `atOnce` of them at a time, each one's calls in order: the next call waits for the end of the
- * one before. Sessions begin in the order given. Stops beginning calls once `signal` is aborted; resolves when all that
+ * one before, and then for `thinkMs`. Sessions begin in the order given. Stops beginning calls once `signal` is aborted; resolves when all that
  * were begun are over.
  */
 export async function playSessions<Call>(
@@ -8,6 +10,7 @@ export async function playSessions<Call>(
   atOnce: number,
   play: (call: Call) => Promise<void>,
   signal: AbortSignal,
+  thinkMs = 0,
 ): Promise<void> {
   const waiting = sessions.values();
   const player = async (): Promise<void> => {
@@ -15,6 +18,8 @@ export async function playSessions<Call>(
       for (const call of calls) {
         if (signal.aborted) return;
         await play(call);
+        // An abort in the pause ends it, and with it the playing.
+        if (thinkMs > 0) await delay(thinkMs, undefined, { signal }).catch(() => undefined);
       }
     }
   };

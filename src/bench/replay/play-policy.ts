@@ -11,9 +11,9 @@ const CALL_TIMEOUT_MS = 180_000;
 /** An abort comes somewhere in this time after its request, in wall ms. */
 const ABORT_WITHIN_MS = 400;
 
-/** How calls are put on the stack. `atMs` of an arrival is in wall ms. */
+/** How calls are put on the stack, times in wall ms. */
 export type Drive =
-  | { readonly kind: "closed"; readonly sessionsAtOnce: number }
+  | { readonly kind: "closed"; readonly sessionsAtOnce: number; readonly thinkMs?: number }
   | { readonly kind: "open"; readonly arrivalsMs: readonly number[] };
 
 export type PlayOptions = {
@@ -46,7 +46,7 @@ export async function playPolicy(stack: Stack, options: PlayOptions): Promise<Pl
     options.onCall?.(played.length);
   };
   try {
-    if (drive.kind === "closed") await playSessions(sessions, drive.sessionsAtOnce, play, signal);
+    if (drive.kind === "closed") await playSessions(sessions, drive.sessionsAtOnce, play, signal, drive.thinkMs);
     else {
       const calls = sessions.flatMap((session) => session.calls);
       const arrivals = calls.map((call, i) => ({ call, atMs: drive.arrivalsMs[i] ?? 0 }));

@@ -8,6 +8,8 @@ export type RunningChild = {
   readonly pid: number;
   /** Ends it and resolves when it is gone; killed if it does not go by itself. */
   readonly stop: () => Promise<void>;
+  /** Ends it without a chance to clean up. */
+  readonly kill: () => Promise<void>;
 };
 
 const LAST_WORDS = 20;
@@ -55,7 +57,12 @@ export function startChild(options: ChildOptions): {
     stopping = true;
     await endProcess(process_, gone);
   };
-  return { child: { pid: process_.pid ?? 0, stop }, firstLine };
+  const kill = async (): Promise<void> => {
+    stopping = true;
+    process_.kill("SIGKILL");
+    await gone;
+  };
+  return { child: { pid: process_.pid ?? 0, stop, kill }, firstLine };
 }
 
 async function endProcess(process_: ChildProcess, gone: Promise<unknown>): Promise<void> {

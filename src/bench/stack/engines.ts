@@ -28,6 +28,8 @@ export type EngineSettings = {
   readonly timeScale: number;
   readonly seed: number;
   readonly kvEvents: boolean;
+  /** Further options of the engines' command line, by name. */
+  readonly more?: Readonly<Record<string, string | number>>;
 };
 
 /** Starts the engines in one process on ports the system chooses. */
@@ -42,6 +44,7 @@ export async function startEngines(
     "max-model-len": settings.maxModelLen,
     "time-scale": settings.timeScale,
     seed: settings.seed,
+    ...settings.more,
   };
   const args = Object.entries(options).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}`, `${value}`],

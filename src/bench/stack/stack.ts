@@ -10,7 +10,7 @@ import { type EdgeProcess, startEdge } from "../../selfhost/edge-process.ts";
 import type { SettingsFile } from "../../settings/settings.ts";
 import { type RunningChild, startChild } from "./child-process.ts";
 import { type EngineAddress, type EngineSettings, startEngines } from "./engines.ts";
-import { qwenPromptSettings } from "./qwen-prompt-settings.ts";
+import { QWEN_TOKENIZER_FILE, qwenPromptSettings } from "./qwen-prompt-settings.ts";
 import { readRouter } from "./router-view.ts";
 import { waitUntil } from "./wait-until.ts";
 
@@ -24,19 +24,41 @@ const READY_MS = 30_000;
 export type Stack = {
   readonly edgeUrl: string;
   readonly model: string;
+  readonly cluster: string;
+  /** Seeds segment hashes. */
+  readonly hashSecret: string;
   /** A key with debug headers. */
   readonly apiKey: string;
   readonly adminKey: string;
   readonly engines: readonly EngineAddress[];
+  readonly collector: StackCollector;
   /** Last words of processes that ended by themselves. */
   readonly crashes: readonly string[];
   /** Ends every process and removes what was written. */
   readonly stop: () => Promise<void>;
 };
 
+/** The stack's collector, which can be taken away for a while. */
+export type StackCollector = {
+  readonly pid: () => number;
+  /** Kills it without a chance to clean up. */
+  readonly kill: () => Promise<void>;
+  /** Starts it anew. */
+  readonly start: () => void;
+};
+
+/** Addresses that the collector is given in place of the real ones. */
+export type Detours = {
+  readonly kvEvents: (engine: EngineAddress) => Promise<string>;
+  readonly pushes: (edgeUrl: string) => Promise<string>;
+};
+
 export type StackOptions = {
   readonly bundle: Bundle;
   readonly engines: EngineSettings;
+  /** Further options of the collector's command line. */
+  readonly collectorArgs?: readonly string[];
+  readonly detours?: Detours;
   /** Port of the edge; 0 lets the system choose. */
   readonly edgePort: number;
   readonly signal: AbortSignal;
@@ -73,20 +95,28 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         return started;
       }),
     );
-    const collector = await startCollectorProcess(engines.engines, edge.url, secrets, folder, onCrash);
+    const collector = await prepareCollector(options, engines.engines, edge.url, secrets, folder, onCrash);
     stops.push(collector.stop);
+    collector.start();
     const adminKey = secrets.WARMPATH_ADMIN_KEY;
     const stack: Stack = {
       edgeUrl: edge.url,
       model,
+      cluster: CLUSTER,
+      hashSecret: secrets.WARMPATH_HASH_SECRET,
       apiKey: key,
       adminKey,
       engines: engines.engines,
+      collector,
       crashes,
       stop,
     };
-    const ready = await waitUntil(() => allReady(stack), READY_MS, options.signal);
-    if (!ready) throw new Error([`not every pod was ready after ${READY_MS / 1000} s`, ...crashes].join("\n"));
+    const ready = await waitUntil(() => allReady(stack, options.engines.kvEvents), READY_MS, options.signal);
+    if (!ready) {
+      const { pods } = await readRouter(stack.edgeUrl, stack.adminKey, stack.model);
+      const states = pods.map(({ id, state, index }) => `${id}: ${state}, ${index.mode} ${index.reason ?? ""}`);
+      throw new Error([`not every pod was ready after ${READY_MS / 1000} s`, ...states, ...crashes].join("\n"));
+    }
     return stack;
   } catch (error) {
     await stop();
@@ -102,13 +132,19 @@ async function bothStarted<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> 
 
 type Secrets = {
   readonly WARMPATH_SECRET: string;
+  readonly WARMPATH_HASH_SECRET: string;
   readonly WARMPATH_ADMIN_KEY: string;
   readonly [CLUSTER_KEY_VARIABLE]: string;
 };
 
 function newSecrets(): Secrets {
   const secret = (): string => randomBytes(24).toString("hex");
-  return { WARMPATH_SECRET: secret(), WARMPATH_ADMIN_KEY: secret(), [CLUSTER_KEY_VARIABLE]: secret() };
+  return {
+    WARMPATH_SECRET: secret(),
+    WARMPATH_HASH_SECRET: secret(),
+    WARMPATH_ADMIN_KEY: secret(),
+    [CLUSTER_KEY_VARIABLE]: secret(),
+  };
 }
 
 function settingsFor(model: string, keySha256: string): SettingsFile {
@@ -134,28 +170,43 @@ function startEdgeProcess(
   });
 }
 
-async function startCollectorProcess(
+async function prepareCollector(
+  { detours, engines: { model }, collectorArgs = [] }: StackOptions,
   engines: readonly EngineAddress[],
   edgeUrl: string,
   secrets: Secrets,
   folder: string,
   onCrash: (message: string) => void,
-): Promise<RunningChild> {
+): Promise<StackCollector & { readonly stop: () => Promise<void> }> {
   const file = path.join(folder, "endpoints.yaml");
-  const endpoints = engines.map(({ name, url, kvEvents, kvReplay }) => ({
-    name: `default/${name}`,
-    url,
-    ...(kvEvents !== null && { kvEvents }),
-    ...(kvReplay !== null && { kvReplay }),
-  }));
-  await writeFile(file, stringify({ endpoints }));
-  const where = ["--endpoints", file, "--edge", edgeUrl, "--cluster", CLUSTER, "--source", "node-a"];
-  const args = [COLLECTOR_SCRIPT, ...where, "--key-env", CLUSTER_KEY_VARIABLE, "--log-level", "warn"];
-  const env = { [CLUSTER_KEY_VARIABLE]: secrets[CLUSTER_KEY_VARIABLE] };
-  return startChild({ name: "collector", args, env, onCrash }).child;
+  const endpoints = await Promise.all(
+    engines.map(async (engine) => ({
+      name: `default/${engine.name}`,
+      url: engine.url,
+      ...(engine.kvEvents !== null && { kvEvents: (await detours?.kvEvents(engine)) ?? engine.kvEvents }),
+      ...(engine.kvReplay !== null && { kvReplay: engine.kvReplay }),
+    })),
+  );
+  await writeFile(file, stringify({ endpoints, models: [{ name: model, tokenizerJson: QWEN_TOKENIZER_FILE }] }));
+  const pushUrl = (await detours?.pushes(edgeUrl)) ?? edgeUrl;
+  const where = ["--endpoints", file, "--edge", pushUrl, "--cluster", CLUSTER, "--source", "node-a"];
+  const how = ["--key-env", CLUSTER_KEY_VARIABLE, "--state-dir", path.join(folder, "collector")];
+  const args = [COLLECTOR_SCRIPT, ...where, ...how, "--log-level", "warn", ...collectorArgs];
+  const { [CLUSTER_KEY_VARIABLE]: clusterKey, WARMPATH_HASH_SECRET: hashSecret } = secrets;
+  const env = { [CLUSTER_KEY_VARIABLE]: clusterKey, WARMPATH_HASH_SECRET: hashSecret };
+  let child: RunningChild | undefined;
+  return {
+    pid: () => child?.pid ?? 0,
+    start: () => {
+      child = startChild({ name: "collector", args, env, onCrash }).child;
+    },
+    kill: async () => child?.kill(),
+    stop: async () => child?.stop(),
+  };
 }
 
-async function allReady(stack: Stack): Promise<boolean> {
+async function allReady(stack: Stack, kvEvents: boolean): Promise<boolean> {
   const { pods } = await readRouter(stack.edgeUrl, stack.adminKey, stack.model);
-  return pods.filter(({ state }) => state === "ready").length === stack.engines.length;
+  const ready = pods.filter(({ state, index }) => state === "ready" && (!kvEvents || index.mode !== "approximate"));
+  return ready.length === stack.engines.length;
 }

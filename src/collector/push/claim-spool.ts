@@ -1,20 +1,18 @@
-import type { ClaimChange } from "../../protocol/push-message.ts";
+import { type ClaimChange, type ClaimReset, isReset } from "../../protocol/push-message.ts";
 
 /** What a change takes in a message besides its segments and its pod's name, about. */
 const CHANGE_OVERHEAD_BYTES = 48;
 
-type Clear = Extract<ClaimChange, { kind: "clear" }>;
-
 type PodQueue = {
   changes: ClaimChange[];
   bytes: number;
-  /** Changes were dropped: until its clear is acknowledged there is no use in queueing more. */
+  /** Changes were dropped: until its reset is acknowledged there is no use in queueing more. */
   overflowed: boolean;
 };
 
 /**
  * Claim changes that wait for the edge, in order within each pod, bounded. A pod whose changes do not fit loses all of
- * them for one `clear`, and is resynced when that has arrived. Adding never waits.
+ * them for one `restate`, and is resynced when that has arrived. Adding never waits.
  */
 export class ClaimSpool {
   readonly #maxBytes: number;
@@ -30,7 +28,7 @@ export class ClaimSpool {
     return this.#bytes;
   }
 
-  /** How often a pod's changes were given up for a clear. */
+  /** How often a pod's changes were given up for a resync. */
   get overflows(): number {
     return this.#overflows;
   }
@@ -42,7 +40,7 @@ export class ClaimSpool {
 
   add(change: ClaimChange): void {
     const queue = this.#queueOf(change.pod);
-    if (change.kind === "clear") {
+    if (isReset(change)) {
       this.#replaceBy(queue, change);
       return;
     }
@@ -76,25 +74,30 @@ export class ClaimSpool {
     return taken;
   }
 
-  /** These reached the edge. Returns the pods that have to be resynced now: what they lost was cleared there. */
+  /** These reached the edge. Returns the pods that have to be resynced now: what they lost is void there. */
   arrived(changes: readonly ClaimChange[]): string[] {
     const resync: string[] = [];
-    for (const { kind, pod } of changes) {
+    for (const change of changes) {
+      const { pod } = change;
       const queue = this.#pods.get(pod);
-      if (kind !== "clear" || queue === undefined || !queue.overflowed || queue.changes.length > 0) continue;
+      if (!isReset(change) || queue === undefined || !queue.overflowed || queue.changes.length > 0) continue;
       this.#pods.delete(pod);
       resync.push(pod);
     }
     return resync;
   }
 
-  /** These will never reach the edge: each of their pods begins anew with a clear. */
+  /** These will never reach the edge: each of their pods begins anew. */
   lost(changes: readonly ClaimChange[]): void {
     for (const { pod, epoch } of changes) {
       const queue = this.#queueOf(pod);
       const waiting = queue.changes.at(-1);
       queue.overflowed = true;
-      this.#replaceBy(queue, { kind: "clear", pod, epoch: waiting?.epoch ?? epoch });
+      this.#replaceBy(queue, {
+        kind: resetOf([...queue.changes, ...changes], pod),
+        pod,
+        epoch: waiting?.epoch ?? epoch,
+      });
     }
   }
 
@@ -119,12 +122,12 @@ export class ClaimSpool {
     this.#bytes += size;
   }
 
-  /** A clear makes whatever waits before it moot. */
-  #replaceBy(queue: PodQueue, clear: Clear): void {
+  /** A reset makes whatever waits before it moot. */
+  #replaceBy(queue: PodQueue, reset: ClaimReset): void {
     this.#bytes -= queue.bytes;
     queue.changes = [];
     queue.bytes = 0;
-    this.#append(queue, clear);
+    this.#append(queue, reset);
   }
 
   /** False when there is nothing left to gain. */
@@ -136,13 +139,19 @@ export class ClaimSpool {
     const newest = largest?.changes.at(-1);
     if (largest === undefined || newest === undefined) return false;
     largest.overflowed = true;
-    this.#replaceBy(largest, { kind: "clear", pod: newest.pod, epoch: newest.epoch });
+    const { pod, epoch } = newest;
+    this.#replaceBy(largest, { kind: resetOf(largest.changes, pod), pod, epoch });
     return true;
   }
 }
 
+/** What stands for changes that were dropped: an empty cache among them must not be forgotten. */
+function resetOf(dropped: readonly ClaimChange[], pod: string): ClaimReset["kind"] {
+  return dropped.some((change) => change.pod === pod && change.kind === "clear") ? "clear" : "restate";
+}
+
 function sizeOf(change: ClaimChange): number {
-  const segments = change.kind === "clear" ? 0 : change.segments.byteLength;
+  const segments = isReset(change) ? 0 : change.segments.byteLength;
   const tokens = change.kind === "store" ? change.tokens.byteLength : 0;
   return CHANGE_OVERHEAD_BYTES + change.pod.length + change.epoch.length + segments + tokens;
 }

@@ -1,12 +1,18 @@
 import type { Logger } from "pino";
-import { type ClaimChange, type PodReport, PUSH_SCHEMA, type PushMessage } from "../../protocol/push-message.ts";
+import {
+  type ClaimChange,
+  isReset,
+  type PodReport,
+  PUSH_SCHEMA,
+  type PushMessage,
+} from "../../protocol/push-message.ts";
 import type { CollectorMetrics } from "../collector-metrics.ts";
 import { ClaimSpool } from "./claim-spool.ts";
 import { FeedOutbox } from "./feed-outbox.ts";
-import type { PushOutcome } from "./push-client.ts";
+import type { PushOutcome } from "./send-push.ts";
 
 export type FeedTiming = {
-  /** Time between pushes until the edge's reply says otherwise. */
+  /** Time between pushes while there is no news. */
   readonly pushEveryMs: number;
   /** What changes together goes up together. */
   readonly debounceMs: number;
@@ -53,7 +59,10 @@ export class Feed {
   #urgent = false;
   #failures = 0;
   #replays = 0;
-  #pushEveryMs: number;
+  /** Least time between pushes with news, as the edge last said. */
+  #spacingMs: number;
+  #lastPushAtMs = Number.NEGATIVE_INFINITY;
+  #hasNews = false;
   #refusalLoggedAtMs = Number.NEGATIVE_INFINITY;
   #moreToGather = false;
   #closed = false;
@@ -63,7 +72,7 @@ export class Feed {
     this.#log = options.log.child({ model: options.model });
     this.#spool = new ClaimSpool(options.spoolBytes);
     this.#outbox = new FeedOutbox(this.#spool, options.messageClaimBytes);
-    this.#pushEveryMs = options.timing.pushEveryMs;
+    this.#spacingMs = options.timing.debounceMs;
     this.pushSoon();
   }
 
@@ -73,13 +82,19 @@ export class Feed {
     if (this.#failures === 0) this.#schedule(this.#options.timing.debounceMs);
   }
 
-  /** Queues a claim. A clear goes up at once, everything else with the next push. */
+  /** Claims wait to be gathered: they go up as soon as the edge lets them. */
+  claimsWait(): void {
+    this.#hasNews = true;
+    if (this.#failures === 0) this.#schedule(this.#newsDelayMs());
+  }
+
+  /** Queues a claim. A reset goes up at once, everything else with the next push. */
   addClaim(change: ClaimChange): void {
     const overflowsBefore = this.#spool.overflows;
     this.#spool.add(change);
     const overflows = this.#spool.overflows - overflowsBefore;
     if (overflows > 0) this.#options.metrics.spoolOverflows.inc(overflows);
-    if (change.kind === "clear" || overflows > 0) this.pushSoon();
+    if (isReset(change) || overflows > 0) this.pushSoon();
   }
 
   /** The pod no longer belongs to this feed. */
@@ -107,6 +122,8 @@ export class Feed {
     this.#timer = undefined;
     this.#pushing = true;
     this.#urgent = false;
+    this.#hasNews = false;
+    this.#lastPushAtMs = performance.now();
     const pods = reports();
     const stopTimer = metrics.pushDurationSeconds.startTimer();
     const outcome = await post({ schema: PUSH_SCHEMA, model, source, instance, pods, ...this.#nextSealed() });
@@ -130,7 +147,7 @@ export class Feed {
     switch (outcome.kind) {
       case "acknowledged":
         this.#replays = 0;
-        this.#pushEveryMs = Math.max(this.#options.timing.debounceMs, outcome.reply.nextPushMs);
+        this.#spacingMs = Math.max(this.#options.timing.debounceMs, outcome.reply.nextPushMs);
         this.#arrived(outcome.reply.resync);
         if (wasEmpty) this.#options.onEmpty();
         return;
@@ -169,12 +186,18 @@ export class Feed {
   }
 
   #delayMs(): number {
-    const { backoffMaxMs, backoffMinMs, debounceMs } = this.#options.timing;
+    const { backoffMaxMs, backoffMinMs, debounceMs, pushEveryMs } = this.#options.timing;
     if (this.#failures > 0) {
       const ceiling = Math.min(backoffMaxMs, backoffMinMs * 2 ** (this.#failures - 1));
       return ceiling * (0.5 + 0.5 * this.#options.random());
     }
-    return this.#urgent || this.#moreToGather || !this.#spool.isEmpty ? debounceMs : this.#pushEveryMs;
+    if (this.#urgent || this.#moreToGather || !this.#spool.isEmpty) return debounceMs;
+    return this.#hasNews ? this.#newsDelayMs() : Math.max(pushEveryMs, this.#spacingMs);
+  }
+
+  #newsDelayMs(): number {
+    const { debounceMs } = this.#options.timing;
+    return Math.max(debounceMs, this.#lastPushAtMs + this.#spacingMs - performance.now());
   }
 
   #logRefusal(status: number, reason: string): void {

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { ClaimChange, PodReport, PushMessage } from "../../protocol/push-message.ts";
 import type { CollectorMetrics } from "../collector-metrics.ts";
 import { Feed, type FeedTiming } from "./feed.ts";
-import type { PushOutcome } from "./push-client.ts";
+import type { PushOutcome } from "./send-push.ts";
 
 /** What the feeds need to know of a pod. */
 export type FeedPod = {
@@ -57,6 +57,12 @@ export class Feeds {
   addClaim(change: ClaimChange): void {
     const model = this.#modelOf.get(change.pod);
     if (model !== undefined) this.#feeds.get(model)?.addClaim(change);
+  }
+
+  /** Claims of a pod wait to be gathered. */
+  claimsWait(pod: string): void {
+    const model = this.#modelOf.get(pod);
+    if (model !== undefined) this.#feeds.get(model)?.claimsWait();
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { SegmentHasher } from "../../prefix/segment-hash.ts";
-import type { ClaimChange } from "../../protocol/push-message.ts";
+import type { Epoch } from "../../protocol/identifiers.ts";
+import type { ClaimChange, ClaimReset } from "../../protocol/push-message.ts";
 import type { EventPod, IndexState, KvEventSink } from "../kv-event-sink.ts";
 import type { KvEventBatch } from "../kv-events/event.ts";
 import type { StreamPosition } from "../kv-events/event-sequence.ts";
@@ -37,15 +38,16 @@ export type EventTranslatorOptions = {
   readonly limits: BlockLimits;
   readonly counts: TranslationCounts;
   readonly emit: (change: ClaimChange) => void;
+  /** Claims of a pod wait to be collected. */
+  readonly onWaiting: (pod: string) => void;
+  /** Share of one core for checking what models wrote; 0: nothing is checked. */
+  readonly checkCoreShare: number;
   /** Where tables are kept over restarts of the collector, if anywhere. */
   readonly state?: { readonly folder: StateFolder; readonly saveEveryMs: number } | undefined;
   /** Wall clock. */
   readonly nowMs: () => number;
   readonly log: Logger;
 };
-
-/** Of one core, for checking what models wrote. */
-const CHECK_CORE_SHARE = 0.25;
 
 type Followed = {
   epoch: string;
@@ -56,8 +58,8 @@ type Followed = {
 
 /**
  * Turns pods' KV events into claims. Of a pod whose events cannot be translated it claims nothing, but takes back what
- * others claimed once the engine dropped its cache or events were lost: what the edge learns from its own routing and
- * from answers is outdated by these just the same.
+ * others claimed once the engine dropped its cache: what the edge learns from its own routing and from answers is
+ * outdated by that just the same.
  */
 export class EventTranslator implements KvEventSink {
   readonly #options: EventTranslatorOptions;
@@ -68,8 +70,8 @@ export class EventTranslator implements KvEventSink {
 
   constructor(options: EventTranslatorOptions) {
     this.#options = options;
-    const { counts } = options;
-    this.#check = new DecodedCheck({ counts, coreShare: CHECK_CORE_SHARE, nowMs: () => performance.now() });
+    const { counts, checkCoreShare: coreShare } = options;
+    this.#check = new DecodedCheck({ counts, coreShare, nowMs: () => performance.now() });
     const { state, nowMs, log } = options;
     if (state === undefined) return;
     const { folder, saveEveryMs: everyMs } = state;
@@ -112,14 +114,18 @@ export class EventTranslator implements KvEventSink {
     }
     const restored = await this.#restore(pod, translation);
     this.#followed.set(pod.name, { epoch, process, translation, refusal: undefined });
+    translation.resync();
     log.info({ pod: pod.name, from: restored?.sequence }, "KV events become claims");
     return restored;
   }
 
   onBatch(pod: EventPod, batch: KvEventBatch, position: StreamPosition): void {
     const followed = this.#current(pod);
-    if (followed?.translation !== undefined) followed.translation.take(batch, position);
-    else if (batch.events.some(({ kind }) => kind === "all_blocks_cleared")) this.#clear(pod.name, pod.epoch);
+    if (followed?.translation !== undefined) {
+      followed.translation.take(batch, position);
+      this.#options.onWaiting(pod.name);
+    } else if (batch.events.some(({ kind }) => kind === "all_blocks_cleared"))
+      this.#reset("clear", pod.name, pod.epoch);
   }
 
   onCaughtUp(pod: EventPod): void {
@@ -133,17 +139,19 @@ export class EventTranslator implements KvEventSink {
       followed.process = pod.process;
     }
     if (cause === "missing_history") followed?.translation?.missHistory();
-    else if (followed?.translation === undefined) this.#clear(pod.name, pod.epoch);
     else {
+      const reset = cause === "restart" ? "clear" : "doubt";
       const beginsAnew = cause === "restart" || cause === "resume_refused";
-      followed.translation.forget(pod.epoch, beginsAnew ? "unproven" : "lost");
+      if (followed?.translation === undefined) this.#reset(reset, pod.name, pod.epoch);
+      else followed.translation.forget(pod.epoch, beginsAnew ? "unproven" : "lost", reset);
     }
   }
 
-  onResync(name: string): void {
+  onResync(name: string, epoch: Epoch): void {
     const followed = this.#followed.get(name);
     if (followed?.translation !== undefined) followed.translation.resync();
-    else if (followed !== undefined) this.#clear(name, followed.epoch);
+    // What an earlier start claimed may hold still, but nobody watches it now.
+    else this.#reset("doubt", name, epoch);
   }
 
   onGone(name: string): void {
@@ -183,7 +191,7 @@ export class EventTranslator implements KvEventSink {
   }
 
   async #translationOf(pod: EventPod): Promise<PodTranslation | TranslationRefusal> {
-    const { models, hashSecret, hasher, tokenizers, limits, counts, emit, log } = this.#options;
+    const { models, hashSecret, hasher, tokenizers, limits, counts, emit, checkCoreShare, log } = this.#options;
     if (hashSecret === undefined) return "no_hash_secret";
     if (pod.engine === "sglang") {
       const chained = isAtLeast(pod.engineVersion, [0, 5, 8]);
@@ -198,7 +206,7 @@ export class EventTranslator implements KvEventSink {
       return "no_vocabulary";
     }
     const { tokenBytes, encoder } = tokenizer;
-    const tokens = encoder && new CanonicalTokens(encoder, tokenBytes);
+    const tokens = encoder && checkCoreShare > 0 ? new CanonicalTokens(encoder, tokenBytes) : undefined;
     const { name, epoch } = pod;
     return new PodTranslation({
       pod: name,
@@ -228,7 +236,7 @@ export class EventTranslator implements KvEventSink {
     } catch (error) {
       // Its check held, so another program wrote it, or this one wrongly: begin as if nothing had been saved.
       log.error({ err: error, pod: pod.name }, "saved KV-event table cannot be read");
-      translation.forget(pod.epoch, "unproven");
+      translation.forget(pod.epoch, "unproven", "doubt");
       return undefined;
     }
   }
@@ -239,7 +247,7 @@ export class EventTranslator implements KvEventSink {
     );
   }
 
-  #clear(pod: string, epoch: string): void {
-    this.#options.emit({ kind: "clear", pod, epoch });
+  #reset(kind: ClaimReset["kind"], pod: string, epoch: string): void {
+    this.#options.emit({ kind, pod, epoch });
   }
 }

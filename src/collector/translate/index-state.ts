@@ -57,7 +57,7 @@ export function indexState(facts: IndexFacts): IndexState {
   if (evidence.hashesUnchained) return { mode: "approximate", reason: "unchained_hashes" };
   if (rendererProof.mode === "approximate") return rendererProof;
   const reasons = incompleteness(facts);
-  if (reasons.length > 0) return { mode: "mixed", reason: reasons.join(",") };
+  if (reasons.length > 0) return { ...rendererProof, mode: "mixed", reason: reasons.join(",") };
   return rendererProof;
 }
 

@@ -1,4 +1,4 @@
-import type { ClaimChange } from "../../protocol/push-message.ts";
+import type { ClaimChange, ClaimReset } from "../../protocol/push-message.ts";
 import type { BlockStored, KvEvent, KvEventBatch } from "../kv-events/event.ts";
 import type { StreamPosition } from "../kv-events/event-sequence.ts";
 import type { BlockForest } from "./block-forest.ts";
@@ -109,8 +109,8 @@ export class PodTranslation {
     this.#history = "lost";
   }
 
-  /** Nothing learned so far holds. */
-  forget(epoch: string, history: "unproven" | "lost"): void {
+  /** Nothing learned so far is certain; with `clear`, nothing holds. */
+  forget(epoch: string, history: "unproven" | "lost", reset: "clear" | "doubt"): void {
     this.#ranks.clear();
     this.#restoredHistory = undefined;
     this.#position = undefined;
@@ -120,7 +120,7 @@ export class PodTranslation {
     this.#saltsLeftOut = false;
     this.#otherKinds.clear();
     this.#epoch = epoch;
-    this.#clear();
+    this.#reset(reset);
   }
 
   /** The pod goes by another epoch from now on, without having restarted. */
@@ -129,11 +129,12 @@ export class PodTranslation {
     this.resync();
   }
 
-  /** Sends all claims anew: a clear at once, the rest as `collect` asks for it, with the changes that come meanwhile. */
+  /** Sends all claims anew: a reset at once, the rest as `collect` asks for it, with the changes that come meanwhile. */
   resync(): void {
-    this.#clear();
-    // What nobody has confirmed is not claimed.
-    if (this.#restoredHistory !== undefined) return;
+    // What nobody has confirmed is not claimed: the tables' or, before there are any, an earlier start's.
+    const isUncertain = this.#restoredHistory !== undefined || this.#history === "unproven";
+    this.#reset(isUncertain ? "doubt" : "restate");
+    if (isUncertain) return;
     for (const rank of this.#ranks.values()) rank.forest.held.hideAll();
     this.#unsent = [...this.#ranks.values()].map((rank) => ({ rank, next: 1 }));
   }
@@ -227,7 +228,7 @@ export class PodTranslation {
     if (!blocks.hashesUnchained) return;
     this.#ranks.clear();
     this.#hashesUnchained = true;
-    this.#clear();
+    this.#reset("clear");
   }
 
   /** Keeps what an event shows of the limits of this translation. */
@@ -253,14 +254,14 @@ export class PodTranslation {
       return;
     }
     this.#history = "complete";
-    this.#clear();
+    this.#reset("clear");
   }
 
-  #clear(): void {
+  #reset(kind: ClaimReset["kind"]): void {
     this.#unsent = [];
     this.#claims.clear();
     this.#log.begin(this.#options.pod, this.#epoch);
-    this.#options.emit({ kind: "clear", pod: this.#options.pod, epoch: this.#epoch });
+    this.#options.emit({ kind, pod: this.#options.pod, epoch: this.#epoch });
   }
 
   #handOn(): void {

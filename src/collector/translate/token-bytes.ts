@@ -39,6 +39,20 @@ export class TokenBytes {
     return (this.starts[id + 1] as number) - (this.starts[id] as number);
   }
 
+  /** The bytes of tokens, one after the other. */
+  spell(ids: ArrayLike<number>, from = 0, to = ids.length): Buffer {
+    let length = 0;
+    for (let i = from; i < to; i++) length += this.lengthOf(ids[i] as number);
+    const bytes = Buffer.allocUnsafe(length);
+    let at = 0;
+    for (let i = from; i < to; i++) {
+      const size = this.lengthOf(ids[i] as number);
+      this.copyTail(ids[i] as number, size, bytes, at);
+      at += size;
+    }
+    return bytes;
+  }
+
   /** Writes the last `length` bytes of a token to `out` at `at`. */
   copyTail(id: number, length: number, out: Uint8Array, at: number): void {
     const end = this.starts[id + 1] as number;

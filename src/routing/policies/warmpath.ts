@@ -4,8 +4,8 @@ import type { PodOutlook } from "../outlook/pod-outlook.ts";
 import { prefillMs, prefillWork } from "../outlook/prefill-cost.ts";
 import { type Candidate, type Policy, type PolicyContext, type PolicyRequest, pickLowest } from "../policy.ts";
 
-/** A miss is charged above its face value: it also pushes out what others would have reused. */
-const MISS_SURCHARGE = 2;
+/** A miss is charged above its face value: what it displaces costs more than the eviction term can see. */
+const MISS_SURCHARGE = 1;
 /** The surcharge grows with the work that waits on even the least busy pod, up to this. */
 const BACKLOG_SURCHARGE = 10;
 const MOST_SURCHARGE = 100;
@@ -14,8 +14,8 @@ const KV_READ_SHARE = 0.002;
 /** A prefill of this length slows the decodes beside it by one more step. */
 const DECODE_STRETCH_MS = 200;
 /** Cost of asking for more KV memory than there is: preemption and waiting, in ms. */
-const MEMORY_BASE_MS = 2_000;
-const MEMORY_SLOPE_MS = 5_000;
+const MEMORY_BASE_MS = 1_000;
+const MEMORY_SLOPE_MS = 2_500;
 const MOST_UTILISATION = 0.9;
 const MOST_DELAY_FACTOR = 100;
 /** Evictions are priced on the best pods by all other terms only: walking chains costs more than those. */
@@ -73,9 +73,9 @@ export const warmpath: Policy = {
   },
 };
 
-function backlogOf(candidate: Candidate, { outlook, rates }: PolicyContext): number {
+function backlogOf(candidate: Candidate, { outlook, rates, nowMs }: PolicyContext): number {
   if (outlook !== undefined && candidate.outlook !== undefined) {
-    return outlook.account.backlogMs(candidate.outlook, outlook.nowMs);
+    return outlook.account.backlogMs(candidate.outlook, nowMs);
   }
   const headMs = candidate.headTokens / rates.prefillTokensPerMs;
   return Math.max(0, candidate.backlogTokens / rates.prefillTokensPerMs - headDoneMs(headMs, candidate.headAgeMs));
@@ -87,11 +87,11 @@ function prefillOf(request: PolicyRequest, candidate: Candidate, { outlook, rate
 }
 
 /** Requests expected to arrive on a pod in the time that even the least busy one has work waiting. */
-function fleetBacklog(backlogMs: Float64Array, { outlook }: PolicyContext): number {
+function fleetBacklog(backlogMs: Float64Array, { outlook, nowMs }: PolicyContext): number {
   if (outlook === undefined) return 0;
   let least = Number.POSITIVE_INFINITY;
   for (const ms of backlogMs) if (ms < least) least = ms;
-  return (outlook.account.arrivalsPerMs(outlook.nowMs) / backlogMs.length) * least;
+  return (outlook.account.arrivalsPerMs(nowMs) / backlogMs.length) * least;
 }
 
 function interferenceOf(candidate: Candidate, ownMs: number, { outlook, rates }: PolicyContext): number {
@@ -106,12 +106,12 @@ function delayOf(
   aheadMs: number,
   ownMs: number,
   waiting: number,
-  { outlook }: PolicyContext,
+  { outlook, nowMs }: PolicyContext,
 ): number {
   const pod = candidate.outlook;
   if (outlook === undefined || pod === undefined || waiting <= 0) return 0;
-  const utilisation = Math.min(MOST_UTILISATION, pod.work.perMs(outlook.nowMs));
-  const behind = (pod.arrivals.perMs(outlook.nowMs) * (aheadMs + ownMs / 2)) / (1 - utilisation);
+  const utilisation = Math.min(MOST_UTILISATION, pod.work.perMs(nowMs));
+  const behind = (pod.arrivals.perMs(nowMs) * (aheadMs + ownMs / 2)) / (1 - utilisation);
   return ownMs * Math.min(MOST_DELAY_FACTOR, Math.min(1, waiting) * behind);
 }
 
@@ -126,12 +126,12 @@ function memoryPressure(candidate: Candidate, promptTokens: number): number {
 function addEvictions(
   request: PolicyRequest,
   candidates: readonly Candidate[],
-  { outlook }: PolicyContext,
+  { outlook, nowMs }: PolicyContext,
   cost: Float64Array,
   terms: Float64Array,
 ): void {
   if (outlook === undefined) return;
-  const { account, chain, nowMs } = outlook;
+  const { account, chain } = outlook;
   const { returns, rates, answerTokens } = account;
   const open = cost.slice();
   let best = Number.POSITIVE_INFINITY;

@@ -29,10 +29,12 @@ const COMMON_IDS = 20_000;
 const MOST_WORDS = 4000;
 const FULL_STOP_SHARE = 0.08;
 const COMMA_SHARE = 0.06;
+/** Of the words of an answer that is not canonical; its first one is always split. */
+const SPLIT_SHARE = 0.1;
 
 /**
  * Writes answers of real vocabulary tokens: words and punctuation that, read back as text, give the same ids. With a
- * non-canonical share, that part of the words comes in two tokens where the tokenizer would use one, as sampling may.
+ * non-canonical share, that part of the answers has words in two tokens where the tokenizer would use one, as sampling may.
  */
 export class AnswerWriter {
   readonly #tokenizer: QwenTokenizer;
@@ -62,7 +64,7 @@ export class AnswerWriter {
       order.text === null
         ? this.#makeUp(order.maxTokens, random)
         : [...this.#tokenizer.encode(order.text), this.#endOfTurn];
-    const sampled = this.#noncanonicalShare > 0 ? this.#split(canonical, random) : canonical;
+    const sampled = random() < this.#noncanonicalShare ? this.#split(canonical, random) : canonical;
     const tokens = sampled.slice(0, order.maxTokens);
     const texts = spellOut(tokens, this.#tokenizer, this.#endOfTurn);
     const stopped = cutAtStop(texts, order.stop);
@@ -96,9 +98,11 @@ export class AnswerWriter {
   }
 
   #split(tokens: readonly number[], random: () => number): number[] {
+    let isFirst = true;
     return tokens.flatMap((id) => {
-      if (random() >= this.#noncanonicalShare) return [id];
-      return this.#splitToken(id) ?? [id];
+      const parts = isFirst || random() < SPLIT_SHARE ? this.#splitToken(id) : null;
+      if (parts !== null) isFirst = false;
+      return parts ?? [id];
     });
   }
 

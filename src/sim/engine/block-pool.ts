@@ -1,21 +1,34 @@
 import type { BlockHash } from "./block-hash.ts";
-import type { KvEvent } from "./kv-event.ts";
+import type { BlockStored, KvEvent } from "./kv-event.ts";
 
 const NONE = -1;
+
+/** How a pool differs from the plain one. */
+export interface BlockPoolOptions {
+  /**
+   * Released blocks that are not in the prefix cache are taken before all others, as in vLLM since mid-2026, so that
+   * what a window leaves behind does not push cached blocks out.
+   */
+  readonly reusesUncachedFirst: boolean;
+}
 
 /**
  * The engine's KV blocks: reference counts, a free list in eviction order, and the prefix cache over full blocks.
  * Behaves as vLLM's block pool: a free block keeps its content and serves hits until it is taken from the list's
  * front; equal blocks are not merged, so one hash may have several copies; every change of the cache is an event.
+ * Cache groups share blocks and free list; each has a prefix cache of its own.
  */
 export class BlockPool {
   readonly capacity: number;
+  readonly #options: BlockPoolOptions;
   readonly #referenceCounts: Uint32Array;
   readonly #hashes: (BlockHash | null)[];
+  /** The group of each block that has a hash. */
+  readonly #groups: Uint8Array;
   readonly #nextFree: Int32Array;
   readonly #previousFree: Int32Array;
-  /** Copies of each hash, the one that serves hits first. */
-  readonly #copies = new Map<bigint, number[]>();
+  /** Copies of each hash by group, the one that serves hits first. */
+  readonly #copies: Map<bigint, number[]>[] = [];
   #firstFree = NONE;
   #lastFree = NONE;
   #freeCount = 0;
@@ -23,10 +36,12 @@ export class BlockPool {
   #events: KvEvent[] = [];
 
   /** `capacity` in blocks. */
-  constructor(capacity: number) {
+  constructor(capacity: number, options: BlockPoolOptions = { reusesUncachedFirst: false }) {
     this.capacity = capacity;
+    this.#options = options;
     this.#referenceCounts = new Uint32Array(capacity);
     this.#hashes = new Array<BlockHash | null>(capacity).fill(null);
+    this.#groups = new Uint8Array(capacity);
     this.#nextFree = new Int32Array(capacity).fill(NONE);
     this.#previousFree = new Int32Array(capacity).fill(NONE);
     for (let block = 0; block < capacity; block += 1) this.#appendFree(block);
@@ -42,14 +57,14 @@ export class BlockPool {
     return this.capacity - this.#freeCount;
   }
 
-  /** Blocks whose content is in the prefix cache, in use or not. */
+  /** Blocks whose content is in the prefix cache of any group, in use or not. */
   get cachedCount(): number {
     return this.#cachedCount;
   }
 
-  /** The block that serves a hash, or undefined. */
-  find(hash: BlockHash): number | undefined {
-    return this.#copies.get(hash.wire)?.[0];
+  /** The block that serves a hash in a group, or undefined. */
+  find(hash: BlockHash, groupIndex = 0): number | undefined {
+    return this.#copies[groupIndex]?.get(hash.wire)?.[0];
   }
 
   /** Whether a block is held by no sequence. */
@@ -77,25 +92,29 @@ export class BlockPool {
     });
   }
 
-  /** Gives up one reference on each of a sequence's blocks, in sequence order: its tail will be evicted first. */
+  /** Gives up one reference on each of a group's blocks, in sequence order: their tail will be evicted first. */
   release(blocks: readonly number[]): void {
     for (const block of blocks.toReversed()) {
       const count = (this.#referenceCounts[block] ?? 0) - 1;
       if (count < 0) throw new RangeError(`block ${block} released more often than acquired`);
       this.#referenceCounts[block] = count;
-      if (count === 0) this.#appendFree(block);
+      if (count > 0) continue;
+      if (this.#options.reusesUncachedFirst && this.#hashes[block] === null) this.#prependFree(block);
+      else this.#appendFree(block);
     }
   }
 
-  /** Enters full blocks into the prefix cache and announces them; `stored` describes them for the event. */
+  /** Enters full blocks into a group's prefix cache and announces them; `stored` describes them for the event. */
   cache(blocks: readonly number[], hashes: readonly BlockHash[], stored: StoredDescription): void {
+    const copiesOf = this.#copiesIn(stored.groupIndex);
     for (const [index, block] of blocks.entries()) {
       const hash = hashes[index];
       if (hash === undefined) throw new RangeError("every block needs a hash");
       this.#hashes[block] = hash;
+      this.#groups[block] = stored.groupIndex;
       this.#cachedCount += 1;
-      const copies = this.#copies.get(hash.wire);
-      if (copies === undefined) this.#copies.set(hash.wire, [block]);
+      const copies = copiesOf.get(hash.wire);
+      if (copies === undefined) copiesOf.set(hash.wire, [block]);
       else copies.push(block);
     }
     this.#events.push({ type: "BlockStored", blockHashes: hashes.map((hash) => hash.wire), ...stored });
@@ -105,7 +124,7 @@ export class BlockPool {
   reset(): boolean {
     if (this.usedCount > 0) return false;
     this.#hashes.fill(null);
-    this.#copies.clear();
+    this.#copies.length = 0;
     this.#cachedCount = 0;
     this.#events.push({ type: "AllBlocksCleared" });
     return true;
@@ -118,9 +137,18 @@ export class BlockPool {
     return events;
   }
 
-  /** Every cached hash with its number of copies. */
-  cachedHashes(): Map<bigint, number> {
-    return new Map(Array.from(this.#copies, ([wire, copies]) => [wire, copies.length]));
+  /** Every cached hash of a group with its number of copies. */
+  cachedHashes(groupIndex = 0): Map<bigint, number> {
+    return new Map(Array.from(this.#copiesIn(groupIndex), ([wire, copies]) => [wire, copies.length]));
+  }
+
+  #copiesIn(groupIndex: number): Map<bigint, number[]> {
+    let copies = this.#copies[groupIndex];
+    if (copies === undefined) {
+      copies = new Map();
+      this.#copies[groupIndex] = copies;
+    }
+    return copies;
   }
 
   #evict(block: number): void {
@@ -128,10 +156,12 @@ export class BlockPool {
     if (hash === null) return;
     this.#hashes[block] = null;
     this.#cachedCount -= 1;
-    const rest = (this.#copies.get(hash.wire) ?? []).filter((copy) => copy !== block);
-    if (rest.length === 0) this.#copies.delete(hash.wire);
-    else this.#copies.set(hash.wire, rest);
-    this.#events.push({ type: "BlockRemoved", blockHashes: [hash.wire] });
+    const groupIndex = this.#groups[block] ?? 0;
+    const copies = this.#copiesIn(groupIndex);
+    const rest = (copies.get(hash.wire) ?? []).filter((copy) => copy !== block);
+    if (rest.length === 0) copies.delete(hash.wire);
+    else copies.set(hash.wire, rest);
+    this.#events.push({ type: "BlockRemoved", blockHashes: [hash.wire], groupIndex });
   }
 
   #appendFree(block: number): void {
@@ -140,6 +170,15 @@ export class BlockPool {
     if (this.#lastFree === NONE) this.#firstFree = block;
     else this.#nextFree[this.#lastFree] = block;
     this.#lastFree = block;
+    this.#freeCount += 1;
+  }
+
+  #prependFree(block: number): void {
+    this.#previousFree[block] = NONE;
+    this.#nextFree[block] = this.#firstFree;
+    if (this.#firstFree === NONE) this.#lastFree = block;
+    else this.#previousFree[this.#firstFree] = block;
+    this.#firstFree = block;
     this.#freeCount += 1;
   }
 
@@ -155,11 +194,4 @@ export class BlockPool {
 }
 
 /** What a BlockStored event tells besides the hashes. */
-export interface StoredDescription {
-  readonly parentBlockHash: bigint | null;
-  readonly tokenIds: ArrayLike<number>;
-  readonly blockSize: number;
-  readonly loraId: number | null;
-  readonly loraName: string | null;
-  readonly extraKeys: readonly (readonly string[] | null)[];
-}
+export type StoredDescription = Omit<BlockStored, "type" | "blockHashes">;

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import { faultOrderSchema } from "./faults.ts";
 import { encodePrompt } from "./generation-request.ts";
@@ -15,14 +16,19 @@ const containsSchema = z.object({
   cache_salt: z.string().nullish(),
 });
 
-/** The routes under /sim: the engine's own truth, and its faults. */
+/** The cache group to list: 0, full attention, or 1, the window group of a hybrid model. */
+const blocksQuerySchema = z.object({ group: z.coerce.number().int().min(0).max(1).default(0) });
+
+/**
+ * The routes under /sim: the engine's own truth, and its faults. POST /sim/contains answers a CacheContent, in which
+ * `cachedTokens` is about full attention alone and `hitTokens` about what a request would be spared.
+ */
 export function controlRoutes(engine: () => SimulatedEngine): RouteTable {
   return {
     "GET /sim/state": (request, response) => {
-      const query = new URL(request.url ?? "/", "http://engine").searchParams;
       sendJson(response, 200, {
         ...engine().state(),
-        ...(query.has("requests") ? { requests: engine().requests() } : {}),
+        ...(queryOf(request).has("requests") ? { requests: engine().requests() } : {}),
       });
     },
     "POST /sim/reset-stats": (_, response) => {
@@ -32,11 +38,11 @@ export function controlRoutes(engine: () => SimulatedEngine): RouteTable {
     "POST /sim/contains": async (request, response, services) => {
       const fields = checkBody(containsSchema, readRequestBody(await readText(request)).plain);
       const tokens = fields.tokens ?? encodePrompt(fields.text ?? "", services.tokenizer);
-      const cachedTokens = engine().contains(tokens, fields.adapter ?? null, fields.cache_salt ?? null);
-      sendJson(response, 200, { cachedTokens });
+      sendJson(response, 200, engine().contains(tokens, fields.adapter ?? null, fields.cache_salt ?? null));
     },
-    "GET /sim/blocks": (_, response) => {
-      const blocks = Array.from(engine().cachedHashes(), ([hash, copies]) => [String(hash), copies]);
+    "GET /sim/blocks": (request, response) => {
+      const query = checkBody(blocksQuerySchema, Object.fromEntries(queryOf(request)));
+      const blocks = Array.from(engine().cachedHashes(query.group), ([hash, copies]) => [String(hash), copies]);
       sendJson(response, 200, { blocks });
     },
     "POST /sim/fault": async (request, response) => {
@@ -44,4 +50,8 @@ export function controlRoutes(engine: () => SimulatedEngine): RouteTable {
       sendJson(response, 200, engine().state());
     },
   };
+}
+
+function queryOf(request: IncomingMessage): URLSearchParams {
+  return new URL(request.url ?? "/", "http://engine").searchParams;
 }

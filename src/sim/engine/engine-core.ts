@@ -2,10 +2,12 @@ import { randomUUID } from "node:crypto";
 import { createBlockHasher } from "./block-hash.ts";
 import { BlockPool } from "./block-pool.ts";
 import type { EngineDimensions, EngineOptions } from "./engine-options.ts";
+import type { CacheContent } from "./kv-cache.ts";
 import type { KvEvent } from "./kv-event.ts";
 import { EngineMetrics, type EngineReadings } from "./metrics.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { CacheNamespace, Sequence } from "./sequence.ts";
+import { SlidingWindowGroup } from "./sliding-window-group.ts";
 import { type LoopClock, StepLoop } from "./step-loop.ts";
 import { type StepLoad, stepTimeMs } from "./step-time.ts";
 
@@ -44,20 +46,31 @@ export class EngineCore {
   readonly #owners = new Map<Sequence, SequenceOwner>();
   readonly #unflushed = new Set<SequenceOwner>();
 
-  constructor(options: EngineOptions, dimensions: EngineDimensions, surroundings: CoreSurroundings) {
+  /** `startedUnixS`: when this life began, in Unix seconds with a fraction. */
+  constructor(
+    options: EngineOptions,
+    dimensions: EngineDimensions,
+    surroundings: CoreSurroundings,
+    startedUnixS: number,
+  ) {
     this.#options = options;
     this.#dimensions = dimensions;
     this.#surroundings = surroundings;
-    this.#pool = new BlockPool(dimensions.blockCount);
-    this.#scheduler = new Scheduler(this.#pool, createBlockHasher(options.blockHash, String(options.seed)), options);
+    // The encoding stands for the version: vLLM of August 2026, or 0.23.
+    const isRecent = options.eventEncoding === "map";
+    this.#pool = new BlockPool(dimensions.blockCount, { reusesUncachedFirst: isRecent });
+    const hasher = createBlockHasher(options.blockHash, String(options.seed));
+    this.#scheduler = new Scheduler(this.#pool, hasher, options, windowGroupOf(options));
     this.metrics = new EngineMetrics(
       {
         modelName: options.servedNames[0] ?? options.model,
         blockTokens: options.blockTokens,
         blockCount: dimensions.blockCount,
+        cacheSizeTokens: dimensions.cacheSizeTokens,
+        startedUnixS,
         hashAlgorithm: options.blockHash === "fast" ? "sha256" : options.blockHash,
         adapters: options.adapters.length,
-        tellsCacheSize: options.eventEncoding === "map",
+        tellsCacheSize: isRecent,
       },
       () => this.readings(),
     );
@@ -104,14 +117,14 @@ export class EngineCore {
     this.#unflushed.clear();
   }
 
-  /** Tokens in full blocks, from the first, that the cache holds. Changes nothing. */
-  cachedTokens(tokens: Uint32Array, namespace: CacheNamespace): number {
-    return this.#scheduler.cachedTokens(tokens, namespace);
+  /** What the cache holds of some tokens. Changes nothing. */
+  contentOf(tokens: Uint32Array, namespace: CacheNamespace): CacheContent {
+    return this.#scheduler.contentOf(tokens, namespace);
   }
 
-  /** Every cached block hash with its number of copies. */
-  cachedHashes(): Map<bigint, number> {
-    return this.#pool.cachedHashes();
+  /** Every cached block hash of a cache group with its number of copies. */
+  cachedHashes(groupIndex: number): Map<bigint, number> {
+    return this.#pool.cachedHashes(groupIndex);
   }
 
   /** Batch, queue and cache as they are now. */
@@ -160,6 +173,12 @@ export class EngineCore {
     for (const owner of this.#unflushed) owner.flush();
     this.#unflushed.clear();
   }
+}
+
+function windowGroupOf(options: EngineOptions): SlidingWindowGroup | null {
+  if (options.hybrid === undefined) return null;
+  const retention = options.windowRetention ?? (options.eventEncoding === "array" ? "every-block" : "replay-boundary");
+  return new SlidingWindowGroup(options.windowTokens, options.blockTokens, retention);
 }
 
 function adapterNames(sequences: readonly Sequence[]): string[] {

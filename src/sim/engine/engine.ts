@@ -5,6 +5,8 @@ import { dimensionsOf, type EngineOptions, type EngineOptionsInput, engineOption
 import { type EngineServices, resolveModel } from "./engine-services.ts";
 import { type FaultOrder, RequestFaultSwitch } from "./faults.ts";
 import { createRouteServer, engineRoutes } from "./http-server.ts";
+import type { CacheContent } from "./kv-cache.ts";
+import type { KvEvent } from "./kv-event.ts";
 import { KvEventOutlet } from "./kv-event-outlet.ts";
 import { ListeningPort } from "./listening-port.ts";
 import { loadQwenTokenizer } from "./qwen-tokenizer.ts";
@@ -31,6 +33,8 @@ class RunningEngine implements SimulatedEngine {
   readonly #requestFaults = new RequestFaultSwitch();
   #core: EngineCore;
   #prefillTokensAtReset = 0;
+  /** When the current life began, to the hundredth of a second, which is how Linux tells it. */
+  #startedUnixS = 0;
   #faultsApplied: Promise<void> = Promise.resolve();
 
   constructor(options: EngineOptions) {
@@ -51,7 +55,7 @@ class RunningEngine implements SimulatedEngine {
     this.#core = this.#createCore();
     const control = controlRoutes(() => this);
     const { host, httpPort, controlPort, apiKey } = options;
-    const apiServer = createRouteServer({ ...engineRoutes, ...control }, this.#services, apiKey ?? null);
+    const apiServer = createRouteServer({ ...engineRoutes(options), ...control }, this.#services, apiKey ?? null);
     this.#api = new ListeningPort(apiServer, host, httpPort);
     this.#controlPort = new ListeningPort(createRouteServer(control, this.#services, null), host, controlPort);
   }
@@ -114,13 +118,13 @@ class RunningEngine implements SimulatedEngine {
     }));
   }
 
-  contains(tokens: ArrayLike<number>, adapter: string | null = null, cacheSalt: string | null = null): number {
+  contains(tokens: ArrayLike<number>, adapter: string | null = null, cacheSalt: string | null = null): CacheContent {
     const resolved = adapter === null ? null : resolveModel(this.#options, adapter).adapter;
-    return this.#core.cachedTokens(Uint32Array.from(tokens), { adapter: resolved, cacheSalt });
+    return this.#core.contentOf(Uint32Array.from(tokens), { adapter: resolved, cacheSalt });
   }
 
-  cachedHashes(): Map<bigint, number> {
-    return this.#core.cachedHashes();
+  cachedHashes(groupIndex = 0): Map<bigint, number> {
+    return this.#core.cachedHashes(groupIndex);
   }
 
   resetStats(): void {
@@ -181,9 +185,13 @@ class RunningEngine implements SimulatedEngine {
   }
 
   #createCore(): EngineCore {
-    return new EngineCore(this.#options, this.#services.dimensions, {
+    const surroundings = {
       clock: processClock,
-      publish: (events) => this.#outlet.publish(events),
-    });
+      publish: (events: readonly KvEvent[]) => this.#outlet.publish(events),
+    };
+    // Two lives must never seem one, however short the first.
+    const hundredths = Math.max(Math.floor(Date.now() / 10), Math.round(100 * this.#startedUnixS) + 1);
+    this.#startedUnixS = hundredths / 100;
+    return new EngineCore(this.#options, this.#services.dimensions, surroundings, this.#startedUnixS);
   }
 }

@@ -82,6 +82,20 @@ export function readCompletionRequest(body: RequestBody, tokenizer: QwenTokenize
   };
 }
 
+/** Throws ApiError (400) where prompt and answer do not fit the context. */
+export function checkLengths(asked: GenerationRequest, maxModelLen: number): void {
+  for (const { length } of asked.prompts) {
+    const limit = `This model's maximum context length is ${maxModelLen} tokens`;
+    if (length >= maxModelLen) {
+      throw badRequest(`${limit}. However, your request has ${length} input tokens.`, "input_tokens");
+    }
+    if (asked.maxTokens !== null && length + asked.maxTokens > maxModelLen) {
+      const tooLarge = `'max_tokens' or 'max_completion_tokens' is too large: ${asked.maxTokens}`;
+      throw badRequest(`${tooLarge}. ${limit} and your request has ${length} input tokens.`, "max_tokens");
+    }
+  }
+}
+
 /** Ids of a text. Throws ApiError (400) where the text has no UTF-8 form. */
 export function encodePrompt(text: string, tokenizer: QwenTokenizer): Uint32Array {
   try {

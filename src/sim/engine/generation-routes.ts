@@ -1,12 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AnswerFormat, AnswerIdentity } from "./answer-format.ts";
-import { badRequest } from "./api-error.ts";
 import { ChatFormat } from "./chat-format.ts";
 import { CompletionFormat } from "./completion-format.ts";
 import { type EngineServices, resolveModel } from "./engine-services.ts";
 import { Generation, type PlannedChoice } from "./generation.ts";
-import { type GenerationRequest, readChatRequest, readCompletionRequest } from "./generation-request.ts";
+import { checkLengths, type GenerationRequest, readChatRequest, readCompletionRequest } from "./generation-request.ts";
 import { answerWithStatus, readText, startEventStream } from "./http-reply.ts";
 import { readRequestBody } from "./request-body.ts";
 import { Sequence } from "./sequence.ts";
@@ -91,19 +90,6 @@ function completionFormat(
       )
     : [];
   return new CompletionFormat({ id: `cmpl-${id}`, ...identity }, echoed);
-}
-
-function checkLengths(asked: GenerationRequest, maxModelLen: number): void {
-  for (const { length } of asked.prompts) {
-    const limit = `This model's maximum context length is ${maxModelLen} tokens`;
-    if (length >= maxModelLen) {
-      throw badRequest(`${limit}. However, your request has ${length} input tokens.`, "input_tokens");
-    }
-    if (asked.maxTokens !== null && length + asked.maxTokens > maxModelLen) {
-      const tooLarge = `'max_tokens' or 'max_completion_tokens' is too large: ${asked.maxTokens}`;
-      throw badRequest(`${tooLarge}. ${limit} and your request has ${length} input tokens.`, "max_tokens");
-    }
-  }
 }
 
 /** Says nothing (more) until the client gives up. */

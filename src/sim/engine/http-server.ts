@@ -1,9 +1,11 @@
 import { timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { ApiError } from "./api-error.ts";
+import type { EngineOptions } from "./engine-options.ts";
 import type { EngineServices } from "./engine-services.ts";
 import { serveGeneration } from "./generation-routes.ts";
 import { answerWithStatus, readText, sendJson, sendText } from "./http-reply.ts";
+import { renderChat, renderCompletion } from "./render-routes.ts";
 import { readRequestBody } from "./request-body.ts";
 import { describeTokenizer, describeVersion, detokenize, embed, listModels, tokenize } from "./side-routes.ts";
 
@@ -20,8 +22,26 @@ export type RouteTable = Readonly<Record<string, RouteHandler>>;
 // These take their fault once the body is read, since some faults need to know what was asked.
 const GENERATION_PATHS: ReadonlySet<string> = new Set(["/v1/chat/completions", "/v1/completions"]);
 
-/** The routes of vLLM's API server. */
-export const engineRoutes: RouteTable = {
+/** The routes of vLLM's API server, those that the options switch off left out. */
+export function engineRoutes({ renderRoutes, tokenizerInfo }: EngineOptions): RouteTable {
+  return {
+    ...alwaysServed,
+    ...(renderRoutes && renderTable),
+    ...(tokenizerInfo && {
+      "GET /tokenizer_info": (_: IncomingMessage, response: ServerResponse) =>
+        sendJson(response, 200, describeTokenizer()),
+    }),
+  };
+}
+
+const renderTable: RouteTable = {
+  "POST /v1/chat/completions/render": async (request, response, services) =>
+    sendJson(response, 200, renderChat(readRequestBody(await readText(request)), services)),
+  "POST /v1/completions/render": async (request, response, services) =>
+    sendJson(response, 200, renderCompletion(readRequestBody(await readText(request)), services)),
+};
+
+const alwaysServed: RouteTable = {
   "POST /v1/chat/completions": (request, response, services) => serveGeneration("chat", request, response, services),
   "POST /v1/completions": (request, response, services) => serveGeneration("completion", request, response, services),
   "POST /v1/embeddings": async (request, response, services) =>
@@ -40,7 +60,6 @@ export const engineRoutes: RouteTable = {
   "GET /ping": (_, response) => sendText(response, 200, "", "text/plain"),
   "GET /version": (_, response, services) => sendJson(response, 200, describeVersion(services)),
   "GET /load": (_, response, services) => sendJson(response, 200, { server_load: services.ledger.inFlight }),
-  "GET /tokenizer_info": (_, response) => sendJson(response, 200, describeTokenizer()),
   "GET /metrics": async (_, response, services) => {
     const { metrics } = services.core();
     sendText(response, 200, await metrics.expose(), metrics.contentType);

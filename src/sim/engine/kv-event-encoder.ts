@@ -22,8 +22,6 @@ export function encodeKvEventBatch(events: readonly KvEvent[], unixS: number, en
 }
 
 const MEDIUM = "GPU";
-const GROUP_INDEX = 0;
-const SPEC_KIND = "full_attention";
 
 /** Tag and fields by position, nulls included: the order of vLLM 0.23.0. */
 function writeAsArray(writer: MessagePackWriter, event: KvEvent): void {
@@ -38,17 +36,18 @@ function writeAsArray(writer: MessagePackWriter, event: KvEvent): void {
       writeNullable(writer, event.loraId, (id) => writer.writeUint(id));
       writer.writeString(MEDIUM);
       writeNullable(writer, event.loraName, (name) => writer.writeString(name));
-      writeExtraKeys(writer, event.extraKeys);
-      writer.writeUint(GROUP_INDEX);
-      writer.writeString(SPEC_KIND);
-      writer.writeNil();
+      if (event.extraKeys.length > 0) writeExtraKeys(writer, event.extraKeys);
+      else writer.writeNil();
+      writer.writeUint(event.groupIndex);
+      writer.writeString(event.cacheKind);
+      writeNullable(writer, event.windowTokens, (tokens) => writer.writeUint(tokens));
       return;
     case "BlockRemoved":
       writer.writeArrayHead(4);
       writer.writeString(event.type);
       writeHashes(writer, event.blockHashes);
       writer.writeString(MEDIUM);
-      writer.writeUint(GROUP_INDEX);
+      writer.writeUint(event.groupIndex);
       return;
     case "AllBlocksCleared":
       writer.writeArrayHead(1);
@@ -70,11 +69,13 @@ function writeRemovedMap(writer: MessagePackWriter, event: BlockRemoved): void {
   writeMember(writer, "type", () => writer.writeString(event.type));
   writeMember(writer, "block_hashes", () => writeHashes(writer, event.blockHashes));
   writeMember(writer, "medium", () => writer.writeString(MEDIUM));
-  writeMember(writer, "group_idx", () => writer.writeUint(GROUP_INDEX));
+  writeMember(writer, "group_idx", () => writer.writeUint(event.groupIndex));
 }
 
 function writeStoredMap(writer: MessagePackWriter, event: BlockStored): void {
-  writer.writeMapHead(11);
+  const { extraKeys, windowTokens } = event;
+  // What holds its default is left out.
+  writer.writeMapHead(10 + (extraKeys.length > 0 ? 1 : 0) + (windowTokens === null ? 0 : 1));
   writeMember(writer, "type", () => writer.writeString(event.type));
   writeMember(writer, "block_hashes", () => writeHashes(writer, event.blockHashes));
   writeMember(writer, "parent_block_hash", () =>
@@ -85,9 +86,12 @@ function writeStoredMap(writer: MessagePackWriter, event: BlockStored): void {
   writeMember(writer, "lora_id", () => writeNullable(writer, event.loraId, (id) => writer.writeUint(id)));
   writeMember(writer, "medium", () => writer.writeString(MEDIUM));
   writeMember(writer, "lora_name", () => writeNullable(writer, event.loraName, (name) => writer.writeString(name)));
-  writeMember(writer, "extra_keys", () => writeExtraKeys(writer, event.extraKeys));
-  writeMember(writer, "group_idx", () => writer.writeUint(GROUP_INDEX));
-  writeMember(writer, "kv_cache_spec_kind", () => writer.writeString(SPEC_KIND));
+  if (extraKeys.length > 0) writeMember(writer, "extra_keys", () => writeExtraKeys(writer, extraKeys));
+  writeMember(writer, "group_idx", () => writer.writeUint(event.groupIndex));
+  writeMember(writer, "kv_cache_spec_kind", () => writer.writeString(event.cacheKind));
+  if (windowTokens !== null) {
+    writeMember(writer, "kv_cache_spec_sliding_window", () => writer.writeUint(windowTokens));
+  }
 }
 
 function writeMember(writer: MessagePackWriter, name: string, writeValue: () => void): void {

@@ -2,10 +2,11 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { z } from "zod";
 import { blockHashAlgorithms } from "./block-hash.ts";
 import { startEngine } from "./engine.ts";
-import { type EngineOptionsInput, engineOptionsSchema } from "./engine-options.ts";
+import { type EngineOptionsInput, engineOptionsSchema, hybridKinds } from "./engine-options.ts";
 import { kvEventEncodings } from "./kv-event-encoder.ts";
 import { replayLayouts } from "./kv-event-publisher.ts";
 import type { SimulatedEngine } from "./simulated-engine.ts";
+import { windowRetentions } from "./sliding-window-group.ts";
 import { engineProfiles } from "./step-time.ts";
 
 const PORTS_PER_ENGINE = 4;
@@ -39,8 +40,13 @@ function createCommand(): Command {
     .option("--adapter <name...>", "LoRA adapters")
     .addOption(new Option("--profile <name>", "step time constants").choices(Object.keys(engineProfiles)))
     .addOption(numberOption("--prefill-tokens-per-s <rate>", "flat prefill rate in place of the profile's"))
-    .addOption(numberOption("--kv-tokens <n>", "KV cache size"))
+    .addOption(numberOption("--kv-tokens <n>", "KV cache size, in tokens that all layers keep"))
     .addOption(numberOption("--block-tokens <n>", "tokens of a block"))
+    .addOption(
+      new Option("--hybrid <kind>", "second KV cache group: layers with a sliding window").choices(hybridKinds),
+    )
+    .addOption(numberOption("--window-tokens <n>", "window of a hybrid model"))
+    .addOption(new Option("--window-retention <kind>", "what a window group caches").choices(windowRetentions))
     .addOption(numberOption("--time-scale <x>", "simulated time runs x times faster than the wall clock"))
     .addOption(numberOption("--max-num-seqs <n>", "most running sequences"))
     .addOption(numberOption("--token-budget <n>", "most tokens in one step"))
@@ -50,11 +56,13 @@ function createCommand(): Command {
     .option("--event-topic <text>", "topic frame of KV events")
     .addOption(numberOption("--buffer-steps <n>", "batches kept for replay"))
     .addOption(new Option("--block-hash <algorithm>", "block hashes").choices(blockHashAlgorithms))
+    .option("--no-render-routes", "no /v1/chat/completions/render, as before vLLM had it")
+    .option("--no-tokenizer-info", "no /tokenizer_info, which real servers have only if told to")
     .option("--api-key <key>", "key that /v1 asks for")
     .option("--no-kv-events", "publish no KV events")
     .addOption(numberOption("--seed <n>", "seed of answers and block hashes"))
     .addOption(
-      numberOption("--noncanonical-share <share>", "share of answer words in other tokens than the tokenizer's"),
+      numberOption("--noncanonical-share <share>", "share of answers with words in other tokens than the tokenizer's"),
     );
 }
 

@@ -28,8 +28,11 @@ export interface MetricsOptions {
   readonly modelName: string;
   readonly blockTokens: number;
   readonly blockCount: number;
+  readonly cacheSizeTokens: number;
   readonly hashAlgorithm: string;
   readonly adapters: number;
+  /** When the process of the server began. */
+  readonly startedUnixS: number;
   /** Whether cache_config_info has the size in tokens, as vLLM does since June 2026. */
   readonly tellsCacheSize: boolean;
 }
@@ -39,7 +42,7 @@ type Reader = () => EngineReadings;
 /** The Prometheus series of one engine, under vLLM's names and labels. Times are in wall seconds. */
 export class EngineMetrics {
   readonly #registry = new Registry();
-  /** The two info series carry labels of their own. */
+  /** The info series and those of the process carry no labels of the model. */
   readonly #infoRegistry = new Registry();
   readonly #read: Reader;
   readonly #firstToken: Histogram;
@@ -63,6 +66,7 @@ export class EngineMetrics {
     this.#generationTokens = this.#counter("generation_tokens_total", "Number of generation tokens processed.");
     this.#success = this.#counter("request_success_total", "Count of finished requests.", ["finished_reason"]);
     for (const finished_reason of FINISH_REASONS) this.#success.inc({ finished_reason }, 0);
+    this.#addProcessStart(options.startedUnixS);
     this.#addCacheConfig(options);
     if (options.adapters > 0) this.#addAdapterInfo(options.adapters);
   }
@@ -122,6 +126,15 @@ export class EngineMetrics {
     }
   }
 
+  #addProcessStart(startedUnixS: number): void {
+    const gauge = new Gauge({
+      name: "process_start_time_seconds",
+      help: "Start time of the process since unix epoch in seconds.",
+      registers: [this.#infoRegistry],
+    });
+    gauge.set(startedUnixS);
+  }
+
   #addCacheConfig(options: MetricsOptions): void {
     const labels = {
       block_size: String(options.blockTokens),
@@ -129,7 +142,7 @@ export class EngineMetrics {
       enable_prefix_caching: "True",
       engine: ENGINE_LABEL,
       gpu_memory_utilization: "0.9",
-      ...(options.tellsCacheSize && { kv_cache_size_tokens: String(options.blockCount * options.blockTokens) }),
+      ...(options.tellsCacheSize && { kv_cache_size_tokens: String(options.cacheSizeTokens) }),
       num_cpu_blocks: "None",
       num_gpu_blocks: String(options.blockCount),
       num_gpu_blocks_override: "None",

@@ -1,6 +1,8 @@
-import type { BlockHash, BlockHasher } from "./block-hash.ts";
+import type { BlockHasher } from "./block-hash.ts";
 import type { BlockPool } from "./block-pool.ts";
-import { type CacheNamespace, extraKeysOf, type Sequence } from "./sequence.ts";
+import type { CacheGroup } from "./cache-group.ts";
+import { type CacheContent, KvCache } from "./kv-cache.ts";
+import type { CacheNamespace, Sequence } from "./sequence.ts";
 import type { StepLoad } from "./step-time.ts";
 
 /** The limits of one engine's batch. */
@@ -33,15 +35,16 @@ interface ScheduledChunk {
 export class Scheduler {
   readonly totals: SchedulerTotals = { prefixQueryTokens: 0, prefixHitTokens: 0, prefillTokens: 0, preemptions: 0 };
   readonly #pool: BlockPool;
-  readonly #hasher: BlockHasher;
+  readonly #cache: KvCache;
   readonly #limits: SchedulerLimits;
   #running: Sequence[] = [];
   #waiting: Sequence[] = [];
   #step: ScheduledChunk[] = [];
 
-  constructor(pool: BlockPool, hasher: BlockHasher, limits: SchedulerLimits) {
+  /** `windowGroup`: see KvCache. */
+  constructor(pool: BlockPool, hasher: BlockHasher, limits: SchedulerLimits, windowGroup: CacheGroup | null = null) {
     this.#pool = pool;
-    this.#hasher = hasher;
+    this.#cache = new KvCache(pool, hasher, limits.blockTokens, windowGroup);
     this.#limits = limits;
   }
 
@@ -66,7 +69,7 @@ export class Scheduler {
     else if (sequence.state === "waiting") this.#waiting = this.#waiting.filter((other) => other !== sequence);
     else return;
     sequence.state = "aborted";
-    this.#pool.release(sequence.forgetBlocks());
+    this.#cache.release(sequence);
   }
 
   /**
@@ -103,19 +106,12 @@ export class Scheduler {
   clearCache(): void {
     for (const sequence of this.#running.toReversed()) this.#sendBack(sequence);
     this.#running = [];
-    this.#pool.reset();
+    this.#cache.reset();
   }
 
-  /** How many tokens, in full blocks from the first, the cache holds. Changes nothing. */
-  cachedTokens(tokens: Uint32Array, namespace: CacheNamespace): number {
-    const { blockTokens } = this.#limits;
-    let hash: BlockHash | null = null;
-    for (let block = 0; (block + 1) * blockTokens <= tokens.length; block += 1) {
-      const start = block * blockTokens;
-      hash = this.#hasher.hashBlock(hash, tokens, start, start + blockTokens, extraKeysOf(namespace, block));
-      if (this.#pool.find(hash) === undefined) return start;
-    }
-    return Math.floor(tokens.length / blockTokens) * blockTokens;
+  /** What the cache holds of some tokens. Changes nothing. */
+  contentOf(tokens: Uint32Array, namespace: CacheNamespace): CacheContent {
+    return this.#cache.contentOf(tokens, namespace);
   }
 
   #scheduleRunning(load: StepLoad): boolean {
@@ -125,13 +121,14 @@ export class Scheduler {
       const budget = this.#budgetLeft(load);
       if (sequence === undefined || budget === 0) break;
       const newTokens = Math.min(sequence.knownLength - sequence.computedLength, budget);
-      const needed = this.#blocksNeeded(sequence, newTokens);
+      this.#cache.releaseOutgrown(sequence);
+      const needed = this.#cache.blocksToExtend(sequence, sequence.computedLength + newTokens);
       while (needed > this.#pool.freeCount && sequence.state === "running") {
         preempted = true;
         this.#preemptNewest();
       }
       if (sequence.state !== "running") break;
-      this.#extend(sequence, newTokens, needed, load);
+      this.#extend(sequence, newTokens, load);
     }
     return preempted;
   }
@@ -140,44 +137,24 @@ export class Scheduler {
     while (this.#running.length < this.#limits.maxNumSeqs && this.#budgetLeft(load) > 0) {
       const sequence = this.#waiting[0];
       if (sequence === undefined || sequence.arrivedAtMs > atMs) return;
-      const hits = this.#findHits(sequence);
-      const hitTokens = hits.length * this.#limits.blockTokens;
-      const newTokens = Math.min(sequence.knownLength - hitTokens, this.#budgetLeft(load));
-      const needed = Math.ceil((hitTokens + newTokens) / this.#limits.blockTokens) - hits.length;
-      const takenFromFree = hits.filter((block) => this.#pool.isFree(block)).length;
-      if (needed + takenFromFree > this.#pool.freeCount) return;
+      const hit = this.#cache.findHit(sequence);
+      const newTokens = Math.min(sequence.knownLength - hit.tokens, this.#budgetLeft(load));
+      if (this.#cache.blocksToAdmit(hit, hit.tokens + newTokens) > this.#pool.freeCount) return;
       this.#waiting.shift();
       this.#running.push(sequence);
       sequence.state = "running";
       if (sequence.cachedLength === null) {
-        sequence.cachedLength = hitTokens;
+        sequence.cachedLength = hit.tokens;
         this.totals.prefixQueryTokens += sequence.knownLength;
-        this.totals.prefixHitTokens += hitTokens;
+        this.totals.prefixHitTokens += hit.tokens;
       }
-      this.#pool.acquire(hits);
-      sequence.blocks = hits;
-      sequence.announcedBlocks = hits.length;
-      sequence.computedLength = hitTokens;
-      this.#extend(sequence, newTokens, needed, load);
+      this.#cache.admit(sequence, hit);
+      this.#extend(sequence, newTokens, load);
     }
   }
 
-  /** Cached blocks from the first on. The last token is always computed, since sampling needs its output. */
-  #findHits(sequence: Sequence): number[] {
-    const { blockTokens } = this.#limits;
-    const most = Math.floor((sequence.knownLength - 1) / blockTokens);
-    const hits: number[] = [];
-    for (const hash of sequence.hashes(most, blockTokens, this.#hasher)) {
-      const block = this.#pool.find(hash);
-      if (block === undefined) break;
-      hits.push(block);
-    }
-    return hits;
-  }
-
-  #extend(sequence: Sequence, newTokens: number, needed: number, load: StepLoad): void {
-    sequence.blocks.push(...this.#pool.allocate(needed));
-    this.#announceFullBlocks(sequence, sequence.computedLength + newTokens);
+  #extend(sequence: Sequence, newTokens: number, load: StepLoad): void {
+    this.#cache.extend(sequence, sequence.computedLength + newTokens);
     this.#step.push({ sequence, newTokens });
     if (newTokens === 1 && sequence.generatedLength > 0) {
       load.decodeSequences += 1;
@@ -187,27 +164,6 @@ export class Scheduler {
       load.prefillPairs += newTokens * (sequence.computedLength + newTokens / 2);
       this.totals.prefillTokens += newTokens;
     }
-  }
-
-  #announceFullBlocks(sequence: Sequence, length: number): void {
-    const { blockTokens } = this.#limits;
-    const from = sequence.announcedBlocks;
-    const to = Math.floor(length / blockTokens);
-    if (to <= from) return;
-    const hashes = sequence.hashes(to, blockTokens, this.#hasher);
-    this.#pool.cache(sequence.blocks.slice(from, to), hashes.slice(from, to), {
-      parentBlockHash: hashes[from - 1]?.wire ?? null,
-      tokenIds: sequence.tokens.subarray(from * blockTokens, to * blockTokens),
-      blockSize: blockTokens,
-      loraId: sequence.namespace.adapter?.id ?? null,
-      loraName: sequence.namespace.adapter?.name ?? null,
-      extraKeys: Array.from({ length: to - from }, (_, index) => extraKeysOf(sequence.namespace, from + index)),
-    });
-    sequence.announcedBlocks = to;
-  }
-
-  #blocksNeeded(sequence: Sequence, newTokens: number): number {
-    return Math.ceil((sequence.computedLength + newTokens) / this.#limits.blockTokens) - sequence.blocks.length;
   }
 
   #budgetLeft(load: StepLoad): number {
@@ -223,13 +179,13 @@ export class Scheduler {
 
   #sendBack(sequence: Sequence): void {
     sequence.state = "waiting";
-    this.#pool.release(sequence.forgetBlocks());
+    this.#cache.release(sequence);
     this.#waiting.unshift(sequence);
   }
 
   #finish(sequence: Sequence): void {
     sequence.state = "finished";
     this.#running = this.#running.filter((other) => other !== sequence);
-    this.#pool.release(sequence.forgetBlocks());
+    this.#cache.release(sequence);
   }
 }

@@ -12,6 +12,14 @@ export interface CacheNamespace {
   readonly cacheSalt: string | null;
 }
 
+/** The blocks of a sequence in one cache group. */
+export interface BlockTable {
+  /** By position; NO_BLOCK where the group needs none. */
+  readonly blocks: number[];
+  /** How many blocks, from the first, have been put into the prefix cache or left out of it for good. */
+  settledBlocks: number;
+}
+
 /**
  * One choice of one request on its way through the scheduler. Its answer is decided when it arrives, so `tokens` holds
  * prompt and answer; `knownLength` says how much of it the engine has sampled so far.
@@ -25,13 +33,14 @@ export class Sequence {
   state: "waiting" | "running" | "finished" | "aborted" = "waiting";
   /** Prompt plus tokens sampled so far. */
   knownLength: number;
-  /** Tokens whose KV is in `blocks`. */
+  /** Tokens whose KV is in its blocks. */
   computedLength = 0;
   /** Prompt tokens found in the cache when it was first scheduled; null before. */
   cachedLength: number | null = null;
-  blocks: number[] = [];
-  /** How many of `blocks`, from the first, are in the prefix cache. */
-  announcedBlocks = 0;
+  /** One for each cache group while it runs, none while it waits. */
+  blockTables: readonly BlockTable[] = [];
+  /** Prompt tokens that it turned out to share with another, though not every group had the blocks to go on from there. */
+  sharedLength = 0;
   readonly #hashes: BlockHash[] = [];
 
   constructor(prompt: Uint32Array, answer: Uint32Array, namespace: CacheNamespace) {
@@ -48,25 +57,34 @@ export class Sequence {
     return this.knownLength - this.promptLength;
   }
 
-  /** Gives up the KV: everything is to be computed again. Returns the blocks it held. */
-  forgetBlocks(): readonly number[] {
-    const held = this.blocks;
-    this.blocks = [];
-    this.announcedBlocks = 0;
+  /** Gives up the KV: everything is to be computed again. Returns the tables of the blocks it held. */
+  forgetBlocks(): readonly BlockTable[] {
+    const held = this.blockTables;
+    this.blockTables = [];
     this.computedLength = 0;
     return held;
   }
 
   /** Hashes of the first `count` full blocks. */
   hashes(count: number, blockTokens: number, hasher: BlockHasher): readonly BlockHash[] {
-    for (let block = this.#hashes.length; block < count; block += 1) {
-      const start = block * blockTokens;
-      const keys = extraKeysOf(this.namespace, block);
-      this.#hashes.push(
-        hasher.hashBlock(this.#hashes[block - 1] ?? null, this.tokens, start, start + blockTokens, keys),
-      );
-    }
+    hashBlocks(this.#hashes, count, this.tokens, this.namespace, blockTokens, hasher);
     return this.#hashes.length === count ? this.#hashes : this.#hashes.slice(0, count);
+  }
+}
+
+/** Goes on with a chain of block hashes until it has `count`. */
+export function hashBlocks(
+  chain: BlockHash[],
+  count: number,
+  tokens: Uint32Array,
+  namespace: CacheNamespace,
+  blockTokens: number,
+  hasher: BlockHasher,
+): void {
+  for (let block = chain.length; block < count; block += 1) {
+    const start = block * blockTokens;
+    const keys = extraKeysOf(namespace, block);
+    chain.push(hasher.hashBlock(chain[block - 1] ?? null, tokens, start, start + blockTokens, keys));
   }
 }
 

@@ -11,6 +11,11 @@ const modelName = z.string().nullish();
 
 const tokenizeChatSchema = z.looseObject({
   ...chatPromptShape,
+  // No member of vLLM's tokenize request: whatever it holds changes nothing.
+  reasoning_effort: z
+    .unknown()
+    .transform(() => null)
+    .optional(),
   model: modelName,
   return_token_strs: z.boolean().nullish(),
 });
@@ -28,6 +33,10 @@ const embeddingsSchema = z.looseObject({
   input: promptInputSchema,
   encoding_format: z.enum(["float", "base64"]).nullish(),
   dimensions: z.int().min(1).max(4096).nullish(),
+});
+
+const tokenizerConfigSchema = z.looseObject({
+  added_tokens_decoder: z.record(z.string(), z.object({ content: z.string() })),
 });
 
 const DEFAULT_DIMENSIONS = 16;
@@ -85,9 +94,11 @@ export function detokenize(body: RequestBody, services: EngineServices): unknown
   return { prompt: services.tokenizer.decode(tokens) };
 }
 
-/** GET /tokenizer_info: the tokenizer's configuration, chat template included. */
+/** GET /tokenizer_info: the tokenizer's configuration, chat template included; of added tokens vLLM gives the text alone. */
 export function describeTokenizer(): unknown {
-  return JSON.parse(readTokenizerConfig());
+  const { added_tokens_decoder, ...config } = tokenizerConfigSchema.parse(JSON.parse(readTokenizerConfig()));
+  const texts = Object.entries(added_tokens_decoder).map(([id, { content }]) => [id, content]);
+  return { ...config, added_tokens_decoder: Object.fromEntries(texts) };
 }
 
 /** POST /v1/embeddings: unit vectors that depend on nothing but the input. Throws ApiError. */

@@ -1,4 +1,5 @@
 import type { FaultOrder } from "./faults.ts";
+import type { CacheContent } from "./kv-cache.ts";
 
 /** What the engine knows about itself; token counts are those of requests that had their first token. */
 export interface EngineState {
@@ -7,6 +8,7 @@ export interface EngineState {
   readonly waiting: number;
   readonly aborted: number;
   readonly finished: number;
+  /** Blocks that requests hold, and blocks in the prefix cache, of all cache groups. */
   readonly blocksUsed: number;
   readonly blocksCached: number;
   readonly epoch: string;
@@ -38,10 +40,10 @@ export interface SimulatedEngine {
   readonly epoch: string;
   state(): EngineState;
   requests(): readonly RequestState[];
-  /** Tokens in full blocks, from the first, that the cache holds. Changes nothing. */
-  contains(tokens: ArrayLike<number>, adapter?: string | null, cacheSalt?: string | null): number;
-  /** Every cached block hash, as events carry it, with its number of copies. */
-  cachedHashes(): Map<bigint, number>;
+  /** What the cache holds of some tokens. Changes nothing. */
+  contains(tokens: ArrayLike<number>, adapter?: string | null, cacheSalt?: string | null): CacheContent;
+  /** Every cached block hash of a cache group (0, full attention, without one), as events carry it, with its copies. */
+  cachedHashes(groupIndex?: number): Map<bigint, number>;
   resetStats(): void;
   /** Switches a fault on, or with `none` all of them off. Resolves when it is in force. */
   setFault(order: FaultOrder): Promise<void>;

@@ -43,7 +43,7 @@ function follow(options: {
     },
     onCaughtUp: () => caughtUp.push([...story]),
     onLostTrack: (cause: LostTrack) => story.push(`lost:${cause}`),
-    metrics: createCollectorMetrics(() => ({ pods: {}, translation: {}, tables: {} })),
+    metrics: createCollectorMetrics(() => ({ pods: {}, indexes: [], translation: {}, tables: {} })),
     log: pino({ level: "silent" }),
   });
   closing.push(follower);

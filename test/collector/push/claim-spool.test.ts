@@ -54,13 +54,13 @@ describe("ClaimSpool", () => {
     expect(spool.take(2000).map(({ pod }) => pod)).toContain("b");
   });
 
-  it("turns the fullest pod's changes into one clear when it overflows, and resyncs it once that has arrived", () => {
+  it("turns the fullest pod's changes into one restate when it overflows, and resyncs it once that has arrived", () => {
     const spool = new ClaimSpool(5000);
     spool.add(store("b", 10));
     for (let n = 0; n < 10; n++) spool.add(store("a", 100, "e7"));
     expect(spool.overflows).toBe(1);
     const taken = spool.take(ALL);
-    expect(taken).toEqual([store("b", 10), clear("a", "e7")]);
+    expect(taken).toEqual([store("b", 10), { ...clear("a", "e7"), kind: "restate" }]);
     expect(spool.arrived(taken)).toEqual(["a"]);
     spool.add(store("a"));
     expect(spool.take(ALL)).toEqual([store("a")]);
@@ -84,6 +84,13 @@ describe("ClaimSpool", () => {
     expect(spool.arrived(spool.take(ALL))).toEqual(["a"]);
   });
 
+  it("does not forget that a cache became empty", () => {
+    const spool = new ClaimSpool(1000);
+    spool.add(clear("a"));
+    for (let i = 0; i < 40; i++) spool.add(store("a", 10));
+    expect(spool.take(ALL)).toEqual([clear("a")]);
+  });
+
   it("begins pods anew whose changes will never arrive", () => {
     const spool = new ClaimSpool(ALL);
     spool.add(store("a"));
@@ -91,7 +98,7 @@ describe("ClaimSpool", () => {
     spool.add(store("a", 2));
     spool.lost(taken);
     const retaken = spool.take(ALL);
-    expect(retaken).toEqual([clear("a")]);
+    expect(retaken).toEqual([{ ...clear("a"), kind: "restate" }]);
     expect(spool.arrived(retaken)).toEqual(["a"]);
   });
 

@@ -43,7 +43,7 @@ describe("FeedOutbox", () => {
     });
     box.next();
     box.unacceptable();
-    expect(box.next()).toEqual({ sequence: 2, claims: [clear("a")] });
+    expect(box.next()).toEqual({ sequence: 2, claims: [{ ...clear("a"), kind: "restate" }] });
     expect(box.acknowledged()).toEqual(["a"]);
   });
 });

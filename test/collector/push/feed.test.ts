@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createCollectorMetrics } from "../../../src/collector/collector-metrics.ts";
 import { Feed } from "../../../src/collector/push/feed.ts";
-import type { PushOutcome } from "../../../src/collector/push/push-client.ts";
+import type { PushOutcome } from "../../../src/collector/push/send-push.ts";
 import type { PodReport, PushMessage } from "../../../src/protocol/push-message.ts";
 
 const POD: PodReport = {
@@ -48,7 +48,7 @@ function start(options: {
     gather: options.gather ?? (() => false),
     onEmpty: options.onEmpty ?? (() => undefined),
     random: () => 0.5,
-    metrics: createCollectorMetrics(() => ({ pods: {}, translation: {}, tables: {} })),
+    metrics: createCollectorMetrics(() => ({ pods: {}, indexes: [], translation: {}, tables: {} })),
     log: pino({ level: "info" }, { write: (line) => void logged.push(line) }),
   });
   feed = started;
@@ -64,8 +64,8 @@ async function until(check: () => void): Promise<void> {
 }
 
 describe("Feed", () => {
-  it("numbers its pushes 1, 2, 3, ... at the pace the edge asks for", async () => {
-    const { attempts } = start({ answer: () => acknowledged(1) });
+  it("numbers its pushes 1, 2, 3, ...", async () => {
+    const { attempts } = start({ pushEveryMs: 1, answer: () => acknowledged(1) });
     await until(() => expect(attempts.length).toBeGreaterThan(5));
     expect(attempts.slice(0, 5).map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5]);
     expect(attempts[0]).toMatchObject({ schema: 1, model: "m", source: "node-a", pods: [POD], claims: [] });
@@ -77,6 +77,23 @@ describe("Feed", () => {
     feed.addClaim(CLEAR);
     await until(() => expect(attempts).toHaveLength(2));
     expect(attempts[1]?.claims).toEqual([CLEAR]);
+  });
+
+  it("pushes waiting claims as soon as the edge lets it, and else at its own slower pace", async () => {
+    const pushedAtMs: number[] = [];
+    const { feed, attempts } = start({
+      answer: () => {
+        pushedAtMs.push(performance.now());
+        return acknowledged(40);
+      },
+    });
+    await until(() => expect(attempts).toHaveLength(1));
+    for (let news = 0; news < 10; news++) feed.claimsWait();
+    await until(() => expect(attempts).toHaveLength(2));
+    const [first = 0, second = 0] = pushedAtMs;
+    expect(second - first).toBeGreaterThanOrEqual(39);
+    feed.claimsWait();
+    await until(() => expect(attempts).toHaveLength(3));
   });
 
   it("pushes changes that come together as one", async () => {
@@ -132,7 +149,7 @@ describe("Feed", () => {
     expect(logged.filter((line) => line.includes("unknown_cluster"))).toHaveLength(1);
   });
 
-  it("gives up claims the edge calls wrong, clears the pod and has it resynced", async () => {
+  it("gives up claims the edge calls wrong and has the pod resynced", async () => {
     const { feed, attempts, resyncs } = start({
       answer: (attempt) =>
         attempt === 1 ? { kind: "refused", status: 413, reason: "too_large" } : acknowledged(3_600_000),
@@ -141,7 +158,7 @@ describe("Feed", () => {
     await until(() => expect(resyncs).toEqual([POD.name]));
     expect(attempts.map(({ sequence, claims }) => [sequence, claims])).toEqual([
       [1, [expect.objectContaining({ kind: "store" })]],
-      [2, [CLEAR]],
+      [2, [{ ...CLEAR, kind: "restate" }]],
     ]);
   });
 

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { importHmacKey } from "../../../src/protocol/hmac-key.ts";
+import { type ModelRendering, RENDERINGS_PATH } from "../../../src/protocol/model-rendering.ts";
 import { decodePush } from "../../../src/protocol/push-codec.ts";
 import type { PushMessage } from "../../../src/protocol/push-message.ts";
 import { PUSH_HEADERS, verifySignature } from "../../../src/protocol/push-signature.ts";
@@ -25,6 +26,8 @@ export type TestEdgeOptions = {
   readonly treat?: (push: PushMessage, attempt: number) => Treatment;
   /** How far the edge's clock is ahead of this machine's. */
   readonly clockAheadMs?: number;
+  /** What it answers when asked how it renders a model; undefined: that it knows none. */
+  readonly rendering?: (model: string) => ModelRendering | undefined;
 };
 
 /** The edge's side of a push, on a real HTTP server, with the verdicts of the real one. */
@@ -79,6 +82,12 @@ export class TestEdge {
     if (verdict !== "valid") {
       this.refusals.push(verdict);
       response.writeHead(401, { [PUSH_HEADERS.serverTimeMs]: String(edgeNowMs) }).end();
+      return;
+    }
+    if (request.url?.startsWith(RENDERINGS_PATH)) {
+      const name = decodeURIComponent(request.url.slice(RENDERINGS_PATH.length));
+      const rendering = this.#options.rendering?.(name);
+      response.writeHead(rendering === undefined ? 404 : 200).end(JSON.stringify(rendering ?? {}));
       return;
     }
     const decoded = await decodePush(body, 16 * 1024 * 1024);

@@ -1,4 +1,4 @@
-import type { ClaimChange } from "../../../src/protocol/push-message.ts";
+import { type ClaimChange, isReset } from "../../../src/protocol/push-message.ts";
 
 export type ClaimedSegment = { readonly tier: "gpu" | "host"; readonly tokens: number };
 
@@ -27,7 +27,7 @@ export class EdgeModel {
 
   #applyOne(change: ClaimChange): void {
     this.changes++;
-    if (change.kind === "clear") {
+    if (isReset(change)) {
       this.clears++;
       this.claims.clear();
       return;

@@ -93,7 +93,11 @@ describe("GET routes", () => {
   });
 
   it("give the chat template", async () => {
-    expect(await get("/tokenizer_info")).toMatchObject({ chat_template: expect.stringContaining("<|im_start|>") });
+    expect(await get("/tokenizer_info")).toMatchObject({
+      tokenizer_class: "Qwen2Tokenizer",
+      chat_template: expect.stringContaining("<|im_start|>"),
+      added_tokens_decoder: { 151644: "<|im_start|>", 151645: "<|im_end|>" },
+    });
   });
 });
 
@@ -119,6 +123,21 @@ describe("/tokenize and /detokenize", () => {
     expect(decoded).toEqual({ prompt: "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n" });
     const answer = await generate(`${engine.url}/v1/chat/completions`, { messages });
     expect(answer.usage?.prompt_tokens).toBe(encoded.count);
+  });
+
+  it("spell the tokens of messages on request", async () => {
+    const reply = await post(`${engine.url}/tokenize`, { messages, return_token_strs: true });
+    expect(JSON.parse(reply.text).token_strs).toEqual([
+      "<|im_start|>",
+      "user",
+      "Ċ",
+      "hello",
+      "<|im_end|>",
+      "Ċ",
+      "<|im_start|>",
+      "assistant",
+      "Ċ",
+    ]);
   });
 
   it("follow add_generation_prompt", async () => {
@@ -177,6 +196,19 @@ describe("GET /metrics", () => {
     expect(await metric("vllm:cache_config_info{")).not.toContain("kv_cache_size_tokens");
     const text = await (await fetch(`${guarded.url}/metrics`)).text();
     expect(text).toContain('kv_cache_size_tokens="440000"');
+  });
+
+  it("tells when the process began: constant in a life, later after a restart", async () => {
+    const began = async (): Promise<number> => Number((await metric("process_start_time_seconds "))?.split(" ")[1]);
+    const first = await began();
+    expect(Math.abs(first - Date.now() / 1000)).toBeLessThan(600);
+    await generate(`${engine.url}/v1/chat/completions`, { messages, max_tokens: 1 });
+    expect(await began()).toBe(first);
+    await engine.setFault({ kind: "restart" });
+    const second = await began();
+    expect(second).toBeGreaterThan(first);
+    await engine.setFault({ kind: "restart" });
+    expect(await began()).toBeGreaterThan(second);
   });
 
   it("names adapters with work on them", async () => {

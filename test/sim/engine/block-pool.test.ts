@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { BlockHash } from "../../../src/sim/engine/block-hash.ts";
-import { BlockPool } from "../../../src/sim/engine/block-pool.ts";
+import { BlockPool, type StoredDescription } from "../../../src/sim/engine/block-pool.ts";
 import type { KvEvent } from "../../../src/sim/engine/kv-event.ts";
 import { readFixtureLines } from "./fixture-files.ts";
 
@@ -10,13 +10,16 @@ interface RecordedRow {
   readonly decoded: { readonly events: { readonly type: string; readonly block_hashes: string[] }[] };
 }
 
-const STORED = {
+const STORED: StoredDescription = {
   parentBlockHash: null,
   tokenIds: [],
   blockSize: 16,
   loraId: null,
   loraName: null,
   extraKeys: [],
+  groupIndex: 0,
+  cacheKind: "full_attention",
+  windowTokens: null,
 };
 
 function hashOf(number: number): BlockHash {

@@ -15,8 +15,10 @@ const storedSchema = z.object({
   lora_id: z.number().nullable(),
   medium: z.literal("GPU"),
   lora_name: z.string().nullable(),
-  extra_keys: z.array(z.array(z.string()).nullable()),
-  kv_cache_spec_kind: z.literal("full_attention"),
+  extra_keys: z.array(z.array(z.string()).nullable()).default([]),
+  group_idx: z.number(),
+  kv_cache_spec_kind: z.enum(["full_attention", "sliding_window"]),
+  kv_cache_spec_sliding_window: z.number().nullish(),
   locality: z.undefined().optional(),
 });
 
@@ -31,11 +33,21 @@ const eventSchema = z.discriminatedUnion("type", [
       loraId: event.lora_id,
       loraName: event.lora_name,
       extraKeys: event.extra_keys,
+      groupIndex: event.group_idx,
+      cacheKind: event.kv_cache_spec_kind,
+      windowTokens: event.kv_cache_spec_sliding_window ?? null,
     }),
   ),
   z
-    .object({ type: z.literal("BlockRemoved"), block_hashes: decimals, medium: z.literal("GPU") })
-    .transform((event): KvEvent => ({ type: event.type, blockHashes: event.block_hashes })),
+    .object({
+      type: z.literal("BlockRemoved"),
+      block_hashes: decimals,
+      medium: z.literal("GPU"),
+      group_idx: z.number(),
+    })
+    .transform(
+      (event): KvEvent => ({ type: event.type, blockHashes: event.block_hashes, groupIndex: event.group_idx }),
+    ),
   z.object({ type: z.literal("AllBlocksCleared") }),
 ]);
 
@@ -55,7 +67,9 @@ function recordedBatches(file: string): z.infer<typeof rowSchema>[] {
 
 describe.each<[string, KvEventEncoding]>([
   ["vllm-0.23.0", "array"],
+  ["vllm-0.23.0-hybrid", "array"],
   ["vllm-main-20260817", "map"],
+  ["vllm-main-20260817-hybrid", "map"],
 ])("batches of %s", (version, encoding) => {
   const batches = recordedBatches(`kv-events/${version}.jsonl`);
 

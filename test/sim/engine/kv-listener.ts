@@ -15,6 +15,8 @@ export interface HeardEvent {
   readonly hashes: readonly bigint[];
   readonly parent: bigint | null;
   readonly tokens: readonly number[];
+  /** Its cache group; null for what concerns all. */
+  readonly group: number | null;
 }
 
 /** A real SUB socket on an engine's event endpoint. */
@@ -74,25 +76,45 @@ export function eventsOfPayload(payload: Buffer): HeardEvent[] {
   return batch[1].map((event) => (Array.isArray(event) ? fromArray(event) : fromMap(event as Record<string, unknown>)));
 }
 
-function fromArray([type, hashes, parent, tokens]: unknown[]): HeardEvent {
-  return type === "BlockStored"
-    ? { type, hashes: bigints(hashes), parent: parent as bigint | null, tokens: tokens as number[] }
-    : { type: String(type), hashes: bigints(hashes), parent: null, tokens: [] };
+function fromArray([type, ...fields]: unknown[]): HeardEvent {
+  if (type !== "BlockStored") {
+    const [hashes, , group] = fields;
+    return { type: String(type), hashes: bigints(hashes), parent: null, tokens: [], group: groupOf(group) };
+  }
+  const [hashes, parent, tokens, , , , , , group] = fields;
+  return {
+    type,
+    hashes: bigints(hashes),
+    parent: parent as bigint | null,
+    tokens: tokens as number[],
+    group: groupOf(group),
+  };
 }
 
 function fromMap(event: Record<string, unknown>): HeardEvent {
-  return fromArray([event.type, event.block_hashes, event.parent_block_hash, event.token_ids]);
+  return {
+    type: String(event.type),
+    hashes: bigints(event.block_hashes),
+    parent: (event.parent_block_hash ?? null) as bigint | null,
+    tokens: (event.token_ids ?? []) as number[],
+    group: groupOf(event.group_idx),
+  };
+}
+
+function groupOf(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
 }
 
 function bigints(hashes: unknown): bigint[] {
   return ((hashes ?? []) as (bigint | number)[]).map(BigInt);
 }
 
-/** The cache content that a listener would conclude from batches: copies by hash. */
-export function contentAfter(batches: readonly HeardBatch[]): Map<bigint, number> {
+/** The content of a cache group that a listener would conclude from batches: copies by hash. */
+export function contentAfter(batches: readonly HeardBatch[], group = 0): Map<bigint, number> {
   const copies = new Map<bigint, number>();
   for (const event of batches.flatMap(({ payload }) => eventsOfPayload(payload))) {
     if (event.type === "AllBlocksCleared") copies.clear();
+    if (event.group !== group) continue;
     for (const hash of event.hashes) {
       const count = (copies.get(hash) ?? 0) + (event.type === "BlockStored" ? 1 : -1);
       if (count === 0) copies.delete(hash);

@@ -107,6 +107,21 @@ describe("the engine command", () => {
     });
   });
 
+  it("starts a hybrid model on an older server when told to", async () => {
+    const { ready } = await startReady(
+      "--hybrid",
+      "window",
+      "--window-tokens",
+      "64",
+      "--kv-tokens",
+      "1600",
+      "--no-render-routes",
+    );
+    const url = ready.engines[0]?.url ?? "";
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain('num_gpu_blocks="200"');
+    expect((await fetch(`${url}/v1/chat/completions/render`, { method: "POST", body: "{}" })).status).toBe(404);
+  });
+
   it("fails with a reason when an option makes no sense", async () => {
     const { output, exited } = start("--block-tokens", "0");
     expect(await exited).toBe(1);

@@ -129,10 +129,10 @@ describe("Scheduler", () => {
     const bench = startBench(20);
     const sequence = submit(bench, ids(0, 6), 6);
     runToEnd(bench);
-    expect(bench.scheduler.cachedTokens(sequence.tokens, PLAIN)).toBe(8);
+    expect(bench.scheduler.contentOf(sequence.tokens, PLAIN).cachedTokens).toBe(8);
     const other = submit(bench, ids(500, 6), 7);
     runToEnd(bench);
-    expect(bench.scheduler.cachedTokens(other.tokens, PLAIN)).toBe(12);
+    expect(bench.scheduler.contentOf(other.tokens, PLAIN).cachedTokens).toBe(12);
   });
 
   it("announces a block when decoding fills it, with its parent and tokens", () => {
@@ -226,9 +226,9 @@ describe("Scheduler", () => {
     submit(bench, ids(0, 10), 1);
     runToEnd(bench);
     const before = bench.pool.cachedHashes();
-    expect(bench.scheduler.cachedTokens(ids(0, 10), PLAIN)).toBe(8);
-    expect(bench.scheduler.cachedTokens(ids(0, 7), PLAIN)).toBe(4);
-    expect(bench.scheduler.cachedTokens(ids(1, 10), PLAIN)).toBe(0);
+    expect(bench.scheduler.contentOf(ids(0, 10), PLAIN).cachedTokens).toBe(8);
+    expect(bench.scheduler.contentOf(ids(0, 7), PLAIN).cachedTokens).toBe(4);
+    expect(bench.scheduler.contentOf(ids(1, 10), PLAIN).cachedTokens).toBe(0);
     expect(bench.pool.cachedHashes()).toEqual(before);
     expect(bench.scheduler.totals.prefixQueryTokens).toBe(10);
   });

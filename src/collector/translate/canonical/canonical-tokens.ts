@@ -55,7 +55,7 @@ export class CanonicalTokens {
   /** Judges the tokens from `from` up to `to`; what follows them is known to be a cut, or not known. */
   #judgeRun(ids: Uint32Array, from: number, to: number, cutBehind: boolean): CanonicalVerdict {
     if (from === to) return { kind: "same", settled: to };
-    const text = textOf(this.#join(ids, from, to), cutBehind);
+    const text = textOf(this.#tokenBytes.spell(ids, from, to), cutBehind);
     // Ordinary tokens that spell what an added token is written as: the text comes back as that token.
     const foreignAt = this.#addedText?.exec(text)?.index;
     const isCut = cutBehind || foreignAt !== undefined;
@@ -71,19 +71,6 @@ export class CanonicalTokens {
       }
     }
     return isCut && at < to ? { kind: "differs", at } : { kind: "same", settled: at };
-  }
-
-  #join(ids: Uint32Array, from: number, to: number): Buffer {
-    let length = 0;
-    for (let i = from; i < to; i++) length += this.#tokenBytes.lengthOf(ids[i] as number);
-    const bytes = Buffer.allocUnsafe(length);
-    let at = 0;
-    for (let i = from; i < to; i++) {
-      const size = this.#tokenBytes.lengthOf(ids[i] as number);
-      this.#tokenBytes.copyTail(ids[i] as number, size, bytes, at);
-      at += size;
-    }
-    return bytes;
   }
 }
 

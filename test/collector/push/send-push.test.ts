@@ -1,6 +1,7 @@
 import { Agent } from "undici";
 import { afterEach, describe, expect, it } from "vitest";
-import { PushClient } from "../../../src/collector/push/push-client.ts";
+import { EdgeRequests } from "../../../src/collector/push/edge-requests.ts";
+import { sendPush } from "../../../src/collector/push/send-push.ts";
 import { importHmacKey } from "../../../src/protocol/hmac-key.ts";
 import type { PushMessage } from "../../../src/protocol/push-message.ts";
 import { CLUSTER_KEY, TestEdge, type TestEdgeOptions } from "./test-edge.ts";
@@ -21,10 +22,10 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-async function clientOf(edgeUrl: string, options: { key?: string; timeoutMs?: number } = {}): Promise<PushClient> {
+async function clientOf(edgeUrl: string, options: { key?: string; timeoutMs?: number } = {}): Promise<EdgeRequests> {
   const dispatcher = new Agent();
   closing.push(() => dispatcher.destroy());
-  return new PushClient({
+  return new EdgeRequests({
     edgeUrl,
     cluster: "local",
     key: await importHmacKey(options.key ?? CLUSTER_KEY),
@@ -41,12 +42,12 @@ async function edgeAndClient(options: TestEdgeOptions = {}) {
   return { edge, client: await clientOf(edge.url) };
 }
 
-describe("PushClient", () => {
+describe("sendPush", () => {
   it("sends a push the edge can verify and read, and gives back its reply", async () => {
     const { edge, client } = await edgeAndClient({
       treat: () => ({ kind: "take", resync: ["ns/a/80"], nextPushMs: 250 }),
     });
-    expect(await client.post(MESSAGE)).toEqual({
+    expect(await sendPush(client, MESSAGE)).toEqual({
       kind: "acknowledged",
       reply: { acknowledged: 1, resync: ["ns/a/80"], nextPushMs: 250 },
     });
@@ -55,16 +56,16 @@ describe("PushClient", () => {
 
   it("says that a push was taken before", async () => {
     const { client } = await edgeAndClient();
-    await client.post(MESSAGE);
-    expect(await client.post(MESSAGE)).toEqual({ kind: "replayed" });
+    await sendPush(client, MESSAGE);
+    expect(await sendPush(client, MESSAGE)).toEqual({ kind: "replayed" });
   });
 
   it.each([-3_600_000, 3_600_000])(
     "corrects a clock that is %d ms off and sends again at once",
     async (clockAheadMs) => {
       const { edge, client } = await edgeAndClient({ clockAheadMs });
-      expect(await client.post(MESSAGE)).toMatchObject({ kind: "acknowledged" });
-      expect(await client.post({ ...MESSAGE, sequence: 2 })).toMatchObject({ kind: "acknowledged" });
+      expect(await sendPush(client, MESSAGE)).toMatchObject({ kind: "acknowledged" });
+      expect(await sendPush(client, { ...MESSAGE, sequence: 2 })).toMatchObject({ kind: "acknowledged" });
       expect(edge.refusals).toEqual(["outside_window"]);
     },
   );
@@ -73,7 +74,7 @@ describe("PushClient", () => {
     const edge = await TestEdge.start();
     closing.push(() => edge.close());
     const client = await clientOf(edge.url, { key: "another secret" });
-    expect(await client.post(MESSAGE)).toMatchObject({ kind: "refused", status: 401 });
+    expect(await sendPush(client, MESSAGE)).toMatchObject({ kind: "refused", status: 401 });
     expect(edge.refusals).toEqual(["wrong_signature"]);
   });
 
@@ -82,12 +83,12 @@ describe("PushClient", () => {
     ["from the body", { body: '{"error":{"message":"no such cluster","code":"unknown_cluster"}}' }],
   ])("gives the reason of a refusal %s", async (_, answer) => {
     const { client } = await edgeAndClient({ treat: () => ({ kind: "answer", status: 403, ...answer }) });
-    expect(await client.post(MESSAGE)).toEqual({ kind: "refused", status: 403, reason: "unknown_cluster" });
+    expect(await sendPush(client, MESSAGE)).toEqual({ kind: "refused", status: 403, reason: "unknown_cluster" });
   });
 
   it("does not take any conflict for a replay", async () => {
     const { client } = await edgeAndClient({ treat: () => ({ kind: "answer", status: 409, body: "busy" }) });
-    expect(await client.post(MESSAGE)).toMatchObject({ kind: "refused", status: 409 });
+    expect(await sendPush(client, MESSAGE)).toMatchObject({ kind: "refused", status: 409 });
   });
 
   it.each([
@@ -97,7 +98,7 @@ describe("PushClient", () => {
     ["a lost reply", { kind: "lose_reply" }],
   ] as const)("knows nothing after %s", async (_, treatment) => {
     const { client } = await edgeAndClient({ treat: () => treatment });
-    expect(await client.post(MESSAGE)).toMatchObject({ kind: "unreachable" });
+    expect(await sendPush(client, MESSAGE)).toMatchObject({ kind: "unreachable" });
   });
 
   it("knows nothing when nobody listens", async () => {
@@ -105,7 +106,7 @@ describe("PushClient", () => {
     const { url } = edge;
     await edge.close();
     const client = await clientOf(url);
-    expect(await client.post(MESSAGE)).toMatchObject({
+    expect(await sendPush(client, MESSAGE)).toMatchObject({
       kind: "unreachable",
       reason: expect.stringContaining("ECONNREFUSED"),
     });
