@@ -55,8 +55,8 @@ export async function readFleetTrace(file: string, options: FleetTraceOptions): 
   }
 }
 
-/** A call before it is known which one follows it. */
-type LooseCall = Omit<FleetCall, "next">;
+/** A call before it is known whose it is and which one follows it. */
+type LooseCall = Omit<FleetCall, "next" | "session">;
 
 async function codingAgents(
   rows: AsyncIterable<TraceRow<"codingAgents">>,
@@ -91,7 +91,7 @@ async function codingAgents(
     else calls.push(call);
   }
   const long = [...sessions.values()].filter(({ length }) => length >= LEAST_CALLS);
-  return { unitTokens: AGENT_UNIT_TOKENS, idSpace, kind: "closed", sessions: long.map((calls) => linked(calls)) };
+  return { unitTokens: AGENT_UNIT_TOKENS, idSpace, kind: "closed", sessions: long.map((calls, i) => linked(calls, i)) };
 }
 
 /** Replaces the first units of a prompt by units that every session has: ids 0 and up. */
@@ -132,9 +132,10 @@ async function mooncake(rows: AsyncIterable<TraceRow<"mooncake">>): Promise<Flee
     };
     sessions[session]?.push({ call, atMs: timestamp });
   }
-  const linkedSessions = sessions.map((calls) =>
+  const linkedSessions = sessions.map((calls, i) =>
     linked(
       calls.map(({ call }) => call),
+      i,
       calls.map(({ atMs }) => atMs),
     ),
   );
@@ -155,7 +156,7 @@ async function lengths(rows: AsyncIterable<TraceRow<"lengths">>): Promise<FleetT
       thinkMs: 0,
       runs,
     };
-    sessions.push(linked([lonely], [timestamp]));
+    sessions.push(linked([lonely], sessions.length, [timestamp]));
   }
   return { unitTokens: AGENT_UNIT_TOKENS, idSpace, kind: "open", sessions };
 }
@@ -169,7 +170,7 @@ async function texts(recorded: readonly LiveSession[]): Promise<FleetTrace> {
   const hasher = await loadSegmentHasher();
   const encoder = new TextEncoder();
   const names = new Map<bigint, number>();
-  const sessions = recorded.map(({ calls }) =>
+  const sessions = recorded.map(({ calls }, index) =>
     linked(
       calls.map((call): LooseCall => {
         const bytes = encoder.encode(engineText(call.prompt()));
@@ -191,6 +192,7 @@ async function texts(recorded: readonly LiveSession[]): Promise<FleetTrace> {
           runs: runsOf(ids),
         };
       }),
+      index,
     ),
   );
   return {
@@ -216,11 +218,11 @@ function runsOf(ids: readonly number[]): Uint32Array {
 }
 
 /** The calls of a session, each with the one after it. */
-function linked(calls: readonly LooseCall[], times: readonly number[] = []): TimedCall[] {
+function linked(calls: readonly LooseCall[], session: number, times: readonly number[] = []): TimedCall[] {
   const timed: TimedCall[] = [];
   let next: FleetCall | undefined;
   for (let i = calls.length - 1; i >= 0; i--) {
-    next = { ...(calls[i] as LooseCall), next };
+    next = { ...(calls[i] as LooseCall), session, next };
     timed.push({ call: next, atMs: times[i] ?? 0 });
   }
   return timed.reverse();

@@ -37,6 +37,7 @@ export function madeUpSessions(commonTokens: number): FleetTrace {
         outputTokens,
         thinkMs,
         runs: Uint32Array.of(application * headUnits, headUnits, start, units),
+        session: index,
         next,
       };
       timed.push({ call: next, atMs: 0 });

@@ -53,6 +53,10 @@ export class FleetEngine {
   /** Prompt tokens computed and prompt tokens seen, over all admissions. */
   prefilledTokens = 0;
   preemptions = 0;
+  readonly #ownBlocks: number;
+  /** What its requests may hold of a shared cache, which is larger than its own: nobody starves the others. */
+  readonly #mostRequestBlocks: number;
+  #requestBlocks = 0;
 
   constructor(options: {
     readonly profile: EngineProfile;
@@ -64,8 +68,9 @@ export class FleetEngine {
     this.profile = options.profile;
     this.rules = options.rules;
     this.#listener = options.listener;
-    const capacity = Math.floor(this.profile.kvTokens / this.rules.blockTokens);
-    this.cache = options.cache ?? new BlockCache(capacity, (id) => this.#listener.evicted(id));
+    this.#ownBlocks = Math.floor(this.profile.kvTokens / this.rules.blockTokens);
+    this.#mostRequestBlocks = options.cache === undefined ? Number.POSITIVE_INFINITY : this.#ownBlocks;
+    this.cache = options.cache ?? new BlockCache(this.#ownBlocks, (id) => this.#listener.evicted(id));
   }
 
   /** When `stepEnd` is due; infinity while idle. */
@@ -79,7 +84,7 @@ export class FleetEngine {
 
   /** False for a request that would not fit into an empty engine. */
   canEverServe(request: EngineRequest): boolean {
-    return this.#totalBlocks(request.promptTokens + request.outputTokens) <= this.cache.capacityBlocks;
+    return this.#totalBlocks(request.promptTokens + request.outputTokens) <= this.#ownBlocks;
   }
 
   /** A request arrives. */
@@ -101,6 +106,7 @@ export class FleetEngine {
     this.prefilling.length = 0;
     this.decodes.clear();
     this.cache.clear();
+    this.#requestBlocks = 0;
     this.#stepping = false;
     this.#endMs = Number.POSITIVE_INFINITY;
     return lost;
@@ -187,7 +193,9 @@ export class FleetEngine {
     const hits = cache.countLeading(request.blocks, most);
     const upTo = memory === "reserve" ? request.promptTokens + request.outputTokens : target;
     const needed = this.#totalBlocks(upTo) - hits;
+    if (this.#requestBlocks + hits + needed > this.#mostRequestBlocks) return false;
     if (needed > cache.availableBlocks - cache.countIdle(request.blocks, hits)) return false;
+    this.#requestBlocks += hits + needed;
     request.slots.length = 0;
     for (let i = 0; i < hits; i++) request.slots.push(cache.pin(request.blocks[i] as number));
     cache.reserve(needed);
@@ -249,6 +257,7 @@ export class FleetEngine {
       while (needed > this.cache.availableBlocks && this.#preemptNewest(request));
       if (!request.admitted) continue;
       this.cache.reserve(needed);
+      this.#requestBlocks += needed;
       request.anonymousBlocks += needed;
     }
   }
@@ -283,6 +292,7 @@ export class FleetEngine {
 
   #release(request: EngineRequest): void {
     const { slots } = request;
+    this.#requestBlocks -= slots.length + request.anonymousBlocks;
     for (let i = slots.length - 1; i >= 0; i--) this.cache.release(slots[i] as number);
     slots.length = 0;
     this.cache.free(request.anonymousBlocks);

@@ -7,6 +7,8 @@ export type RoutedRequest = {
   /** Ids of the prompt's full blocks. */
   readonly blocks: Uint32Array;
   readonly promptTokens: number;
+  /** The conversation's name. */
+  readonly session: string;
   /** Known to no real router. */
   readonly outputTokens: number;
 };

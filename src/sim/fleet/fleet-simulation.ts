@@ -168,7 +168,8 @@ class FleetSimulation {
     const index = this.#log.add(this.#nowMs, promptTokens, outputTokens);
     const blocks = blockIds(call, this.#workload, this.#setup.rules.blockTokens, copy);
     const waiting = this.#calls.isClosed ? client : -1;
-    const request = { index, blocks, promptTokens, outputTokens, call, copy, client: waiting };
+    const session = `${call.session}-${copy}`;
+    const request = { index, blocks, promptTokens, outputTokens, session, call, copy, client: waiting };
     this.#live.set(index, { ...request, sentMs: this.#nowMs, pod: -1, engineRequest: undefined });
     this.#after(this.#setup.routerMs, SEND, index);
   }

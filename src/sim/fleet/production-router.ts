@@ -54,6 +54,7 @@ class ProductionRouter implements FleetRouter {
       segmentBytes: this.#segmentTokens * BYTES_PER_TOKEN,
       promptBytes: request.promptTokens * BYTES_PER_TOKEN,
       choices: 1,
+      session: request.session,
     };
     return this.#placed(request, this.#router.route(asked, nowMs));
   }

@@ -9,6 +9,8 @@ export type FleetCall = {
    * always has the same predecessor.
    */
   readonly runs: Uint32Array;
+  /** The conversation it belongs to, as its client would name it. */
+  readonly session: number;
   /** The call whose prompt takes this one's answer along, where the trace tells. */
   readonly next: FleetCall | undefined;
 };

@@ -20,7 +20,7 @@ const sessions = Array.from({ length: 30 }, (_, session) => {
   for (let turn = 9; turn >= 0; turn--) {
     const own = 60 + 2 * turn;
     const runs = Uint32Array.of(0, 20, 100 + session * 100, own);
-    next = { promptTokens: 64 * (20 + own) + 9, outputTokens: 50 + session, thinkMs: 2_000, runs, next };
+    next = { promptTokens: 64 * (20 + own) + 9, outputTokens: 50 + session, thinkMs: 2_000, runs, session, next };
     calls.push(next);
   }
   return calls.reverse();

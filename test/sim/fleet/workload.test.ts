@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { blockIds, type FleetCall, type Workload } from "../../../src/sim/fleet/workload.ts";
 
 function callOf(...runs: number[]): FleetCall {
-  return { promptTokens: 1, outputTokens: 1, thinkMs: 0, runs: Uint32Array.from(runs), next: undefined };
+  return { promptTokens: 1, outputTokens: 1, thinkMs: 0, runs: Uint32Array.from(runs), session: 0, next: undefined };
 }
 
 const workload: Workload = { unitTokens: 64, idSpace: 1_000, kind: "open", arrivals: [] };
