@@ -32,6 +32,9 @@ const SCRAPE = 6;
 const REPORT = 7;
 const INCIDENT = 8;
 
+/** Collectors push what has come in at most this often. */
+const PUSH_INTERVAL_MS = 10;
+
 /** A request on its way. */
 type Live = RoutedRequest & {
   readonly call: FleetCall;
@@ -65,6 +68,7 @@ class FleetSimulation {
   readonly #log = new RequestLog();
   readonly #random: () => number;
   #nowMs = 0;
+  #nextPushMs = 0;
   #resent = 0;
   #refused = 0;
 
@@ -267,8 +271,11 @@ class FleetSimulation {
   #changed(pod: number, id: number, depth: number): void {
     const { lostEventShare, eventDelayMs, pooledCache } = this.#setup;
     if (pooledCache || (lostEventShare > 0 && this.#random() < lostEventShare)) return;
-    const dueMs = this.#nowMs + eventDelayMs;
-    if ((this.#knowledge[pod] as PodKnowledge).note({ id, depth }, dueMs)) this.#events.add(dueMs, REPORT, 0);
+    const dueMs = Math.ceil((this.#nowMs + eventDelayMs) / PUSH_INTERVAL_MS) * PUSH_INTERVAL_MS;
+    (this.#knowledge[pod] as PodKnowledge).note({ id, depth }, dueMs);
+    if (dueMs === this.#nextPushMs) return;
+    this.#nextPushMs = dueMs;
+    this.#events.add(dueMs, REPORT, 0);
   }
 
   #scrape(): void {

@@ -32,15 +32,11 @@ export class PodKnowledge {
     this.#scrapedMs = nowMs;
   }
 
-  /** Notes a change. True if nothing else is due at that time yet: somebody has to deliver it. */
-  note(change: BlockChange, dueMs: number): boolean {
+  /** Notes a change that the router may know from `dueMs` on. */
+  note(change: BlockChange, dueMs: number): void {
     const last = this.#batches.at(-1);
-    if (last !== undefined && last.dueMs === dueMs) {
-      last.changes.push(change);
-      return false;
-    }
-    this.#batches.push({ dueMs, changes: [change] });
-    return true;
+    if (last !== undefined && last.dueMs === dueMs) last.changes.push(change);
+    else this.#batches.push({ dueMs, changes: [change] });
   }
 
   /** What was cached is gone, and so are the events on their way. */
