@@ -2,9 +2,9 @@
 const WAYS = 4;
 
 /**
- * Finds the chain that a prompt continues by the segments it was last seen with. Marks every one of the first 16
- * segments of a prompt and every 16th after them, which is close enough: chains are told apart by what they are longer
- * than, not by single segments. Of fixed size; old marks give way to new ones.
+ * Finds the chain that a prompt continues by the segments it was last seen with. Marks the first, second, fourth
+ * and eighth segment of a prompt and every 16th, which is close enough to tell chains apart. Of fixed size; old marks
+ * give way to new ones.
  */
 export class ChainIndex<Chain> {
   readonly #sets: number;
@@ -63,13 +63,14 @@ export class ChainIndex<Chain> {
   }
 }
 
-const DENSE = 16;
 const STRIDE = 16;
 
+/** 1, 2, 4, 8 and the multiples of 16: never less than half of a prompt. */
 function lastMark(segments: number): number {
-  return segments <= DENSE ? segments : Math.floor(segments / STRIDE) * STRIDE;
+  if (segments >= STRIDE) return Math.floor(segments / STRIDE) * STRIDE;
+  return segments === 0 ? 0 : 2 ** Math.floor(Math.log2(segments));
 }
 
 function previousMark(depth: number): number {
-  return depth <= DENSE ? depth - 1 : depth - STRIDE;
+  return depth <= STRIDE ? depth >> 1 : depth - STRIDE;
 }

@@ -1,5 +1,5 @@
 import type { Chain, PodOutlook } from "./pod-outlook.ts";
-import { type PrefillRates, prefillMs, prefillWork } from "./prefill-cost.ts";
+import { type PrefillRates, promptPrefillMs } from "./prefill-cost.ts";
 import type { ReturnTimes } from "./return-times.ts";
 
 /**
@@ -45,7 +45,7 @@ export function evictionCostMs(question: EvictionQuestion): number {
     if (chain === own) continue;
     const lostTokens = Math.min(excessTokens, tokens);
     if (chain.home === pod && chain.inFlight === 0) {
-      const recomputeMs = prefillMs(rates, prefillWork(promptTokens, promptTokens - lostTokens));
+      const recomputeMs = promptPrefillMs(rates, promptTokens, promptTokens - lostTokens);
       costMs += returns.chance(chain, forwardMs, nowMs) * recomputeMs;
     }
     excessTokens -= lostTokens;

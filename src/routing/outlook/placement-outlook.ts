@@ -72,7 +72,8 @@ export class PlacementOutlook {
   /** Time until a pod has prefilled what waits there, what is done of its head taken off. */
   backlogMs(pod: PodOutlook, nowMs: number): number {
     const { rates } = this;
-    return prefillMs(rates, pod.awaitingWork) - this.#headDoneMs(pod, nowMs);
+    const awaitingMs = pod.awaitingMs(rates);
+    return awaitingMs === 0 ? 0 : awaitingMs - headDoneMs(pod.headMs(rates), nowMs - pod.headSinceMs);
   }
 
   /** The idle chain that a prompt goes on with, or nothing: forks and shared system prompts begin chains of their own. */
@@ -139,12 +140,8 @@ export class PlacementOutlook {
   }
 
   #headShareDone(pod: PodOutlook, nowMs: number): number {
-    const allMs = prefillMs(this.rates, pod.awaitingWork);
-    return allMs > 0 ? this.#headDoneMs(pod, nowMs) / allMs : 0;
-  }
-
-  #headDoneMs({ headWork, headSinceMs }: PodOutlook, nowMs: number): number {
-    return headWork === undefined ? 0 : headDoneMs(prefillMs(this.rates, headWork), nowMs - headSinceMs);
+    const allMs = pod.awaitingMs(this.rates);
+    return allMs > 0 ? headDoneMs(pod.headMs(this.rates), nowMs - pod.headSinceMs) / allMs : 0;
   }
 }
 

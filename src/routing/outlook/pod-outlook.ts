@@ -1,5 +1,5 @@
 import { DecayedRate } from "./decayed-rate.ts";
-import type { PrefillWork } from "./prefill-cost.ts";
+import { type PrefillRates, type PrefillWork, prefillMs } from "./prefill-cost.ts";
 import type { PausingSession } from "./return-times.ts";
 
 /** Prompts that grow out of one another: a conversation, as far as its pauses and its place in caches matter. */
@@ -28,6 +28,7 @@ const FLOW_MEMORY_MS = 300_000;
 export class PodOutlook {
   /** Work without a first token, by lease, in the order of sending. */
   readonly #awaiting = new Map<string, PrefillWork>();
+  #head: PrefillWork | undefined;
   #newTokens = 0;
   #pairs = 0;
   #headSinceMs: number;
@@ -52,9 +53,14 @@ export class PodOutlook {
     return { newTokens: this.#newTokens, pairs: this.#pairs };
   }
 
-  /** Work of the oldest of them, which is taken to be the one under way. */
-  get headWork(): PrefillWork | undefined {
-    return this.#awaiting.values().next().value;
+  /** How long an otherwise idle engine takes for it. */
+  awaitingMs({ tokenMs, pairMs }: PrefillRates): number {
+    return tokenMs * this.#newTokens + pairMs * this.#pairs;
+  }
+
+  /** How long it takes for the oldest of them, which is taken to be the one under way. */
+  headMs(rates: PrefillRates): number {
+    return this.#head === undefined ? 0 : prefillMs(rates, this.#head);
   }
 
   /** Since when it is under way: the last first token, or the sending that found nothing waiting. */
@@ -85,7 +91,10 @@ export class PodOutlook {
   }
 
   sent(leaseId: string, work: PrefillWork, heldTokens: number, nowMs: number): void {
-    if (this.#awaiting.size === 0) this.#headSinceMs = nowMs;
+    if (this.#head === undefined) {
+      this.#head = work;
+      this.#headSinceMs = nowMs;
+    }
     this.#awaiting.set(leaseId, work);
     this.#newTokens += work.newTokens;
     this.#pairs += work.pairs;
@@ -98,6 +107,7 @@ export class PodOutlook {
     const work = this.#awaiting.get(leaseId);
     if (work === undefined) return;
     this.#awaiting.delete(leaseId);
+    if (work === this.#head) this.#head = this.#awaiting.values().next().value;
     // Sums of many differences drift; an empty queue is exactly nothing.
     this.#newTokens = this.#awaiting.size === 0 ? 0 : this.#newTokens - work.newTokens;
     this.#pairs = this.#awaiting.size === 0 ? 0 : this.#pairs - work.pairs;

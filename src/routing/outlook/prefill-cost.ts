@@ -18,6 +18,12 @@ export function prefillMs({ tokenMs, pairMs }: PrefillRates, { newTokens, pairs 
   return tokenMs * newTokens + pairMs * pairs;
 }
 
+/** The same for a prompt of which `cachedTokens` are in the cache, with nothing allocated: it is asked for every pod. */
+export function promptPrefillMs({ tokenMs, pairMs }: PrefillRates, promptTokens: number, cachedTokens: number): number {
+  const newTokens = promptTokens > cachedTokens ? promptTokens - cachedTokens : 0;
+  return newTokens * (tokenMs + (pairMs * (promptTokens + cachedTokens)) / 2);
+}
+
 /**
  * Before anything was observed: half the speed of Llama-3.1-8B on one H100, attention equal to the linear layers at a
  * mean context of 32,000 tokens.

@@ -1,7 +1,7 @@
 import { evictionCostMs } from "../outlook/eviction-cost.ts";
 import { headDoneMs } from "../outlook/placement-outlook.ts";
 import type { PodOutlook } from "../outlook/pod-outlook.ts";
-import { prefillMs, prefillWork } from "../outlook/prefill-cost.ts";
+import { promptPrefillMs } from "../outlook/prefill-cost.ts";
 import { type Candidate, type Policy, type PolicyContext, type PolicyRequest, pickLowest } from "../policy.ts";
 
 /** A miss is charged above its face value: what it displaces costs more than the eviction term can see. */
@@ -82,8 +82,10 @@ function backlogOf(candidate: Candidate, { outlook, rates, nowMs }: PolicyContex
 }
 
 function prefillOf(request: PolicyRequest, candidate: Candidate, { outlook, rates }: PolicyContext): number {
-  const work = prefillWork(request.promptTokens, candidate.matchedTokens);
-  return outlook === undefined ? work.newTokens / rates.prefillTokensPerMs : prefillMs(outlook.account.rates, work);
+  const { promptTokens } = request;
+  const { matchedTokens } = candidate;
+  if (outlook !== undefined) return promptPrefillMs(outlook.account.rates, promptTokens, matchedTokens);
+  return Math.max(0, promptTokens - matchedTokens) / rates.prefillTokensPerMs;
 }
 
 /** Requests expected to arrive on a pod in the time that even the least busy one has work waiting. */

@@ -68,10 +68,11 @@ describe("PodOutlook", () => {
     pod.sent("a", prefillWork(1_000, 0), 1_000, 5);
     pod.sent("b", prefillWork(3_000, 1_000), 2_000, 8);
     expect(pod.awaitingWork.newTokens).toBe(3_000);
-    expect(pod.headWork).toEqual(prefillWork(1_000, 0));
+    expect(pod.headMs(rates)).toBeCloseTo(prefillMs(rates, prefillWork(1_000, 0)), 9);
     expect(pod.headSinceMs).toBe(5);
     pod.stopsWaiting("a", 20);
-    expect(pod.headWork).toEqual(prefillWork(3_000, 1_000));
+    expect(pod.headMs(rates)).toBeCloseTo(prefillMs(rates, prefillWork(3_000, 1_000)), 9);
+    expect(pod.awaitingMs(rates)).toBeCloseTo(pod.headMs(rates), 9);
     expect(pod.headSinceMs).toBe(20);
     pod.ended("b", 2_000, 30);
     pod.ended("a", 1_000, 30);
