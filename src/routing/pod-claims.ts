@@ -1,6 +1,6 @@
-import { PLAIN_CLAIM_BYTES, STAMPED_CLAIM_BYTES } from "./claim-table.ts";
 import { type ClaimChange, ConfirmedClaims } from "./confirmed-claims.ts";
 import type { Pod } from "./pod.ts";
+import { RECENT_CLAIM_BYTES } from "./recent-claims.ts";
 import { type SpeculativeClaim, SpeculativeClaims, type SpeculativeLimits } from "./speculative-claims.ts";
 
 /** What a look-up found for a pod. */
@@ -35,14 +35,14 @@ export class PodClaims {
   readonly #confirmed: ConfirmedClaims;
   readonly #speculative: SpeculativeClaims;
   readonly #awaited = new Map<string, Awaited[]>();
+  readonly #mostBytes: number;
   #lagMs = ASSUMED_LAG_MS;
 
   constructor(limits: SpeculativeLimits & { readonly mostIndexBytes: number }, nowMs: number) {
     this.#speculative = new SpeculativeClaims(limits, nowMs);
     // What speculative claims do not use is free for confirmed ones.
-    this.#confirmed = new ConfirmedClaims(() =>
-      Math.floor((limits.mostIndexBytes - this.#speculative.size * STAMPED_CLAIM_BYTES) / PLAIN_CLAIM_BYTES),
-    );
+    this.#mostBytes = limits.mostIndexBytes;
+    this.#confirmed = new ConfirmedClaims(() => this.#mostBytes - this.#speculative.usedBytes);
   }
 
   /** Looks a prompt up; `found` answers for it until the next call. */
@@ -74,7 +74,9 @@ export class PodClaims {
     nowMs: number,
   ): SpeculativeClaim | undefined {
     if (2 * this.#confirmed.depth(pod) >= segments.length) return undefined;
-    return this.#speculative.claim(pod, segments, capacitySegments, pods, nowMs);
+    const claim = this.#speculative.claim(pod, segments, capacitySegments, pods, nowMs);
+    this.#keepWithinBound(pod);
+    return claim;
   }
 
   /** The claim's prefill did not happen. */
@@ -145,6 +147,18 @@ export class PodClaims {
 
   #isConfirmed({ pod, segments }: SpeculativeClaim): boolean {
     const last = segments.length - 2;
-    return last >= 0 && this.#confirmed.has(pod, segments[last] as number, segments[last + 1] as number);
+    return last >= 0 && this.#confirmed.has(pod, segments, last);
+  }
+
+  /** After a pod has new speculative claims: host-tier claims make room for them, then the pod's own oldest. */
+  #keepWithinBound(pod: Pod): void {
+    let over = this.#confirmed.usedBytes + this.#speculative.usedBytes - this.#mostBytes;
+    if (over <= 0) return;
+    over -= this.#confirmed.giveWay(over);
+    if (over <= 0) return;
+    this.#speculative.evictDownTo(
+      pod,
+      Math.max(0, this.#speculative.podSize(pod) - Math.ceil(over / RECENT_CLAIM_BYTES)),
+    );
   }
 }

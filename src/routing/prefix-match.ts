@@ -1,27 +1,26 @@
 import type { ClaimTable } from "./claim-table.ts";
-import { MOST_SLOTS, slotOf, tokensOf } from "./holder-word.ts";
+import { MOST_SLOTS, type PodSlot } from "./pod-slot.ts";
 
 /**
- * How many leading segments of a prompt each pod holds.
+ * How many leading segments of a prompt each pod holds, in any of the given tables.
  *
  * Claims are prefix-closed per pod (whoever holds a segment holds all before it), so the set of holders only shrinks
- * with depth and is found by bisection: O(log segments) look-ups for each distinct depth instead of one a segment.
+ * with depth and is found by bisection: O(log segments) look-ups for each distinct depth instead of one a segment. Sets
+ * of pods are rows of bits: what a look-up adds is cut with the pods in question a word, 32 pods, at a time.
  */
 export class PrefixMatcher {
-  readonly #table: ClaimTable;
-  /** Holder words of the look-ups on the bisection's path, one list behind the other. */
-  #stack = new Uint32Array(1024);
+  readonly #tables: readonly ClaimTable[];
+  /** One row for each step down into the bisection. */
+  #rows = new Uint32Array(64);
+  #rowWords = 1;
   readonly #depths = new Uint32Array(MOST_SLOTS);
-  readonly #tokens = new Uint32Array(MOST_SLOTS);
-  /** By pod: its holder word in the last middle look-up it was in, and which look-up that was. */
-  readonly #middleWords = new Uint32Array(MOST_SLOTS);
-  readonly #middleLookUps = new Float64Array(MOST_SLOTS);
-  #lookUps = 0;
-  readonly #split = new Uint32Array(MOST_SLOTS);
-  #touched: number[] = [];
+  readonly #words = new Uint32Array(MOST_SLOTS);
+  /** By pod: the look-up in which it was last found. */
+  readonly #found = new Float64Array(MOST_SLOTS);
+  #lookUp = 0;
 
-  constructor(table: ClaimTable) {
-    this.#table = table;
+  constructor(tables: readonly ClaimTable[]) {
+    this.#tables = tables;
   }
 
   /**
@@ -29,76 +28,100 @@ export class PrefixMatcher {
    * segments until the next look-up.
    */
   match(segments: Uint32Array): void {
-    for (const pod of this.#touched) {
-      this.#depths[pod] = 0;
-      this.#tokens[pod] = 0;
-    }
-    this.#touched = [];
-    const count = segments.length / 2;
-    if (count === 0) return;
-    const holders = this.#holders(segments, 0, 0);
-    if (holders > 0) this.#descend(segments, 0, count, 0, holders);
+    this.#lookUp++;
+    const count = segments.length >>> 1;
+    let slots = 0;
+    for (const table of this.#tables) slots = Math.max(slots, table.slotBound);
+    if (count === 0 || slots === 0) return;
+    this.#rowWords = (slots + 31) >>> 5;
+    // Each step down at least halves the range: 33 rows are enough for any array, one more for its first look-up.
+    if (this.#rows.length < 34 * this.#rowWords) this.#rows = new Uint32Array(34 * this.#rowWords);
+    if (this.#lookInto(segments, 0, 0)) this.#descend(segments, 0, count, 0);
   }
 
   /** Matched segments of a pod in the last look-up. */
-  depth(pod: number): number {
-    return this.#depths[pod] as number;
+  depth(pod: PodSlot): number {
+    return this.#found[pod] === this.#lookUp ? (this.#depths[pod] as number) : 0;
   }
 
-  /** Tokens of the prompt in a pod's matched segments, as its claims tell; 0 where they do not. */
-  tokens(pod: number): number {
-    return this.#tokens[pod] as number;
+  /** The word of the pod's claim on the last of those segments; 0 without any. */
+  word(pod: PodSlot): number {
+    return this.#found[pod] === this.#lookUp ? (this.#words[pod] as number) : 0;
   }
 
-  /** The `size` holders at `start` of the stack hold segment `low`; where in [low, high) does each one's run end? */
-  #descend(segments: Uint32Array, low: number, high: number, start: number, size: number): void {
-    if (high - low === 1) {
-      for (let i = start; i < start + size; i++) this.#settle(this.#stack[i] as number, high);
-      return;
+  /** The pods of a row hold segment `low`; where in (low, high] does each one's run end? */
+  #descend(segments: Uint32Array, fromLow: number, fromHigh: number, row: number): void {
+    let low = fromLow;
+    let high = fromHigh;
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      const some = this.#lookInto(segments, middle, row + 1) && this.#cut(row + 1, row);
+      if (!some) {
+        high = middle;
+      } else if (!this.#subtract(row, row + 1)) {
+        this.#copy(row + 1, row);
+        low = middle;
+      } else {
+        this.#descend(segments, middle, high, row + 1);
+        high = middle;
+      }
     }
-    const middle = (low + high) >>> 1;
-    const deeperStart = start + size;
-    const holders = this.#holders(segments, middle, deeperStart);
-    // Who holds `middle` is in this list or has been found to go deeper before. Split the list in place: those that go
-    // on behind it, where the descent may use the stack as it likes, the others at its front.
-    const lookUp = ++this.#lookUps;
-    const stack = this.#stack;
-    for (let i = deeperStart; i < deeperStart + holders; i++) {
-      const holder = stack[i] as number;
-      const pod = slotOf(holder);
-      this.#middleWords[pod] = holder;
-      this.#middleLookUps[pod] = lookUp;
-    }
-    let shallower = 0;
-    let deeper = 0;
-    for (let i = start; i < deeperStart; i++) {
-      const holder = stack[i] as number;
-      const pod = slotOf(holder);
-      if (this.#middleLookUps[pod] !== lookUp) stack[start + shallower++] = holder;
-      else this.#split[deeper++] = this.#middleWords[pod] as number;
-    }
-    for (let i = 0; i < deeper; i++) stack[deeperStart + i] = this.#split[i] as number;
-    if (deeper > 0) this.#descend(segments, middle, high, deeperStart, deeper);
-    if (shallower > 0) this.#descend(segments, low, middle, start, shallower);
+    this.#settle(segments, low, row);
   }
 
-  #settle(holder: number, depth: number): void {
-    const pod = slotOf(holder);
-    this.#depths[pod] = depth;
-    this.#tokens[pod] = tokensOf(holder);
-    this.#touched.push(pod);
+  #settle(segments: Uint32Array, low: number, row: number): void {
+    const start = row * this.#rowWords;
+    for (const table of this.#tables) table.wordsAmong(segments, 2 * low, this.#rows, start, this.#words);
+    for (let i = 0; i < this.#rowWords; i++) {
+      for (let left = this.#rows[start + i] as number; left !== 0; left &= left - 1) {
+        const pod = 32 * i + 31 - Math.clz32(left & -left);
+        this.#depths[pod] = low + 1;
+        this.#found[pod] = this.#lookUp;
+      }
+    }
   }
 
-  #holders(segments: Uint32Array, index: number, offset: number): number {
-    // A segment can have as many holders as there are pods: grow before the list is written.
-    const low = segments[2 * index] as number;
-    const high = segments[2 * index + 1] as number;
-    for (;;) {
-      const count = this.#table.holders(low, high, this.#stack, offset);
-      if (offset + count <= this.#stack.length) return count;
-      const grown = new Uint32Array(2 * (offset + count));
-      grown.set(this.#stack);
-      this.#stack = grown;
+  /** Fills a row with the holders of a segment. False if there are none. */
+  #lookInto(segments: Uint32Array, index: number, row: number): boolean {
+    const start = row * this.#rowWords;
+    const end = start + this.#rowWords;
+    const rows = this.#rows;
+    for (let i = start; i < end; i++) rows[i] = 0;
+    for (const table of this.#tables) table.holdersInto(segments, 2 * index, rows, start);
+    for (let i = start; i < end; i++) if (rows[i] !== 0) return true;
+    return false;
+  }
+
+  /** Leaves in a row only what is in another too. False if nothing is left. */
+  #cut(row: number, other: number): boolean {
+    const start = row * this.#rowWords;
+    const otherStart = other * this.#rowWords;
+    const rows = this.#rows;
+    let left = 0;
+    for (let i = 0; i < this.#rowWords; i++) {
+      const word = (rows[start + i] as number) & (rows[otherStart + i] as number);
+      rows[start + i] = word;
+      left |= word;
     }
+    return left !== 0;
+  }
+
+  /** Takes out of a row what is in another. False if nothing is left. */
+  #subtract(row: number, other: number): boolean {
+    const start = row * this.#rowWords;
+    const otherStart = other * this.#rowWords;
+    const rows = this.#rows;
+    let left = 0;
+    for (let i = 0; i < this.#rowWords; i++) {
+      const word = (rows[start + i] as number) & ~(rows[otherStart + i] as number);
+      rows[start + i] = word;
+      left |= word;
+    }
+    return left !== 0;
+  }
+
+  #copy(from: number, to: number): void {
+    const words = this.#rowWords;
+    for (let i = 0; i < words; i++) this.#rows[to * words + i] = this.#rows[from * words + i] as number;
   }
 }

@@ -53,7 +53,7 @@ describe("confirmed claims", () => {
         }
         pods.forEach((pod, index) => {
           const held = model[index] as Map<number, "gpu" | "host">;
-          for (let word = 0; word <= 9; word++) expect(claims.has(pod, word, ~word >>> 0)).toBe(held.has(word));
+          for (let word = 0; word <= 9; word++) expect(claims.has(pod, segments([word]), 0)).toBe(held.has(word));
           const hostSegments = [...held.values()].filter((tier) => tier === "host").length;
           expect(claims.podSizes(pod)).toEqual({ segments: held.size, hostSegments });
           claims.match(segments([3]));
@@ -69,7 +69,7 @@ describe("confirmed claims", () => {
   });
 
   it("stay within their bound: host-tier claims make room first, then stores are dropped and counted", () => {
-    const claims = new ConfirmedClaims(() => 6);
+    const claims = new ConfirmedClaims(() => 6 * 32);
     const [pod] = pods as [Pod];
     const store = (words: readonly number[], tier: "gpu" | "host") =>
       claims.apply(pod, { kind: "store", tier, segments: segments(words), tokens: new Uint32Array(words.length) });
