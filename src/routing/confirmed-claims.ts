@@ -122,6 +122,11 @@ export class ConfirmedClaims {
     return this.#gpu.find(segments, at, pod.slot) !== NIL || this.#host.table.find(segments, at, pod.slot) !== NIL;
   }
 
+  /** What found the last looked-up prompt, for going on from there. */
+  get lastMatch(): PrefixMatcher {
+    return this.#answering;
+  }
+
   /** Looks a prompt up; `depth`, `tokens` and `hostSegments` answer for it until the next call. */
   match(segments: Uint32Array): void {
     this.#gpuMatcher.match(segments);
@@ -155,6 +160,7 @@ export class ConfirmedClaims {
     const mostBytes = this.#mostBytes() - CLAIM_BYTES;
     const { slot } = pod;
     const elsewhere = this.#host.table.podSize(slot) > 0;
+    this.#gpu.warm(segments);
     for (let i = 0; i < tokens.length; i++) {
       const at = 2 * i;
       if (elsewhere) this.#host.remove(segments, at, slot);
@@ -188,6 +194,7 @@ export class ConfirmedClaims {
 
   #remove(pod: Pod, segments: Uint32Array): void {
     const { slot } = pod;
+    this.#gpu.warm(segments);
     for (let at = 0; at < segments.length; at += 2) {
       if (!this.#gpu.remove(segments, at, slot)) this.#host.remove(segments, at, slot);
     }

@@ -5,7 +5,7 @@ import type { PodSlot } from "./pod-slot.ts";
 export type CrowdId = number;
 
 const UNIT_BITS = 3;
-const ARENA_UNIT_BITS = 13;
+const ARENA_UNIT_BITS = 11;
 const ARENA_UNIT_MASK = (1 << ARENA_UNIT_BITS) - 1;
 const ARENA_WORDS = 1 << (ARENA_UNIT_BITS + UNIT_BITS);
 

@@ -34,7 +34,9 @@ const LAG_WEIGHT = 0.1;
 export class PodClaims {
   readonly #confirmed: ConfirmedClaims;
   readonly #speculative: SpeculativeClaims;
-  readonly #awaited = new Map<string, Awaited[]>();
+  /** Claims that await their events, longest waiting first: all, and by pod. */
+  readonly #awaited = new Set<Awaited>();
+  readonly #awaitedByPod = new Map<string, Set<Awaited>>();
   readonly #mostBytes: number;
   #lagMs = ASSUMED_LAG_MS;
 
@@ -48,7 +50,7 @@ export class PodClaims {
   /** Looks a prompt up; `found` answers for it until the next call. */
   match(segments: Uint32Array): void {
     this.#confirmed.match(segments);
-    this.#speculative.match(segments);
+    this.#speculative.match(segments, this.#confirmed.lastMatch);
   }
 
   /** What the last look-up found for a pod. `segmentTokens` estimates where no event has counted. */
@@ -73,8 +75,11 @@ export class PodClaims {
     pods: number,
     nowMs: number,
   ): SpeculativeClaim | undefined {
-    if (2 * this.#confirmed.depth(pod) >= segments.length) return undefined;
-    const claim = this.#speculative.claim(pod, segments, capacitySegments, pods, nowMs);
+    const confirmed = this.#confirmed.depth(pod);
+    if (2 * confirmed >= segments.length) return undefined;
+    // Where events are not all seen, what they confirmed may go unseen too: there a claim stands on its own.
+    const start = pod.facts.index.mode === "exact" ? confirmed : 0;
+    const claim = this.#speculative.claim(pod, segments, start, capacitySegments, pods, nowMs);
     this.#keepWithinBound(pod);
     return claim;
   }
@@ -87,9 +92,11 @@ export class PodClaims {
   /** The claim's prefill is done: where the pod's events are trusted, they take over from here. */
   settle(claim: SpeculativeClaim, nowMs: number): void {
     if (claim.pod.facts.index.mode !== "exact") return;
-    const awaited = this.#awaited.get(claim.pod.id);
-    if (awaited === undefined) this.#awaited.set(claim.pod.id, [{ claim, sinceMs: nowMs }]);
-    else awaited.push({ claim, sinceMs: nowMs });
+    const awaited = { claim, sinceMs: nowMs };
+    this.#awaited.add(awaited);
+    const ofPod = this.#awaitedByPod.get(claim.pod.id);
+    if (ofPod === undefined) this.#awaitedByPod.set(claim.pod.id, new Set([awaited]));
+    else ofPod.add(awaited);
   }
 
   /** Applies what a pod's events say. */
@@ -100,25 +107,21 @@ export class PodClaims {
 
   /** Drops the claims of a pod that events have confirmed meanwhile. Called after a push's changes. */
   handOver(pod: Pod, nowMs: number): void {
-    const awaited = this.#awaited.get(pod.id);
-    if (awaited === undefined) return;
-    const left = awaited.filter(({ claim, sinceMs }) => {
-      if (!this.#isConfirmed(claim)) return true;
-      this.#lagMs += LAG_WEIGHT * (nowMs - sinceMs - this.#lagMs);
-      this.#speculative.takeBack(claim);
-      return false;
-    });
-    this.#awaited.set(pod.id, left);
+    for (const awaited of this.#awaitedByPod.get(pod.id) ?? []) {
+      if (!this.#isConfirmed(awaited.claim)) continue;
+      this.#lagMs += LAG_WEIGHT * (nowMs - awaited.sinceMs - this.#lagMs);
+      this.#speculative.confirm(awaited.claim);
+      this.#forget(awaited);
+    }
   }
 
   /** Takes back claims whose events did not come. */
   sweep(nowMs: number): void {
     const patienceMs = Math.min(MOST_PATIENCE_MS, Math.max(LEAST_PATIENCE_MS, PATIENCE_LAGS * this.#lagMs));
-    for (const awaited of this.#awaited.values()) {
-      while (awaited[0] !== undefined && nowMs - awaited[0].sinceMs > patienceMs) {
-        this.#speculative.takeBack(awaited[0].claim);
-        awaited.shift();
-      }
+    for (const awaited of this.#awaited) {
+      if (nowMs - awaited.sinceMs <= patienceMs) return;
+      this.#speculative.expire(awaited.claim);
+      this.#forget(awaited);
     }
   }
 
@@ -126,7 +129,8 @@ export class PodClaims {
   clearPod(pod: Pod): void {
     this.#confirmed.clearPod(pod);
     this.#speculative.clearPod(pod);
-    this.#awaited.delete(pod.id);
+    for (const awaited of this.#awaitedByPod.get(pod.id) ?? []) this.#awaited.delete(awaited);
+    this.#awaitedByPod.delete(pod.id);
   }
 
   /** A pod's claims, in segments. */
@@ -143,6 +147,11 @@ export class PodClaims {
       eventLagMs: this.#lagMs,
       indexBytes: this.#confirmed.allocatedBytes + this.#speculative.allocatedBytes,
     };
+  }
+
+  #forget(awaited: Awaited): void {
+    this.#awaited.delete(awaited);
+    this.#awaitedByPod.get(awaited.claim.pod.id)?.delete(awaited);
   }
 
   #isConfirmed({ pod, segments }: SpeculativeClaim): boolean {

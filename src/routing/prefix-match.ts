@@ -1,6 +1,9 @@
 import type { ClaimTable } from "./claim-table.ts";
 import { MOST_SLOTS, type PodSlot } from "./pod-slot.ts";
 
+/** Steps down a bisection can take, each at least halving its range, and one row for the first step's look-up. */
+const MOST_ROWS = 34;
+
 /**
  * How many leading segments of a prompt each pod holds, in any of the given tables.
  *
@@ -11,13 +14,17 @@ import { MOST_SLOTS, type PodSlot } from "./pod-slot.ts";
 export class PrefixMatcher {
   readonly #tables: readonly ClaimTable[];
   /** One row for each step down into the bisection. */
-  #rows = new Uint32Array(64);
+  #rows = new Uint32Array(MOST_ROWS);
   #rowWords = 1;
   readonly #depths = new Uint32Array(MOST_SLOTS);
   readonly #words = new Uint32Array(MOST_SLOTS);
   /** By pod: the look-up in which it was last found. */
   readonly #found = new Float64Array(MOST_SLOTS);
   #lookUp = 0;
+  /** The pods found, together by depth: `#groupDepths[i]` is that of the pods in row i of `#groups`. */
+  readonly #groupDepths: number[] = [];
+  #groups = new Uint32Array(8);
+  readonly #rest = new Uint32Array(MOST_SLOTS >>> 5);
 
   constructor(tables: readonly ClaimTable[]) {
     this.#tables = tables;
@@ -28,15 +35,29 @@ export class PrefixMatcher {
    * segments until the next look-up.
    */
   match(segments: Uint32Array): void {
-    this.#lookUp++;
+    if (!this.#begin(segments, 0)) return;
+    if (this.#lookInto(segments, 0, 0)) this.#descend(segments, 0, segments.length >>> 1, 0);
+  }
+
+  /**
+   * Looks up how far pods go on from where another matcher's look-up of the same prompt found them to end. `depth(pod)`
+   * then counts from the prompt's beginning, and is 0 for a pod that does not go on.
+   */
+  extend(base: PrefixMatcher, segments: Uint32Array): void {
+    if (!this.#begin(segments, base.#rowWords)) return;
     const count = segments.length >>> 1;
-    let slots = 0;
-    for (const table of this.#tables) slots = Math.max(slots, table.slotBound);
-    if (count === 0 || slots === 0) return;
-    this.#rowWords = (slots + 31) >>> 5;
-    // Each step down at least halves the range: 33 rows are enough for any array, one more for its first look-up.
-    if (this.#rows.length < 34 * this.#rowWords) this.#rows = new Uint32Array(34 * this.#rowWords);
-    if (this.#lookInto(segments, 0, 0)) this.#descend(segments, 0, count, 0);
+    const rest = this.#rest.fill(0xffff_ffff, 0, this.#rowWords);
+    for (let group = 0; group < base.#groupDepths.length; group++) {
+      const depth = base.#groupDepths[group] as number;
+      const start = group * base.#rowWords;
+      for (let i = 0; i < base.#rowWords; i++) {
+        rest[i] = (rest[i] as number) & ~(base.#groups[start + i] as number);
+      }
+      if (depth === count || !this.#lookInto(segments, depth, 0)) continue;
+      if (this.#cut(0, base.#groups, start, base.#rowWords)) this.#descend(segments, depth, count, 0);
+    }
+    if (!this.#lookInto(segments, 0, 0)) return;
+    if (this.#cut(0, rest, 0, this.#rowWords)) this.#descend(segments, 0, count, 0);
   }
 
   /** Matched segments of a pod in the last look-up. */
@@ -49,13 +70,30 @@ export class PrefixMatcher {
     return this.#found[pod] === this.#lookUp ? (this.#words[pod] as number) : 0;
   }
 
+  /** Forgets the last look-up. False if there is nothing to find. */
+  #begin(segments: Uint32Array, leastRowWords: number): boolean {
+    this.#lookUp++;
+    this.#groupDepths.length = 0;
+    let slots = 0;
+    let claims = 0;
+    for (const table of this.#tables) {
+      slots = Math.max(slots, table.slotBound);
+      claims += table.size;
+    }
+    this.#rowWords = Math.max(leastRowWords, (slots + 31) >>> 5);
+    if (this.#rows.length < MOST_ROWS * this.#rowWords) this.#rows = new Uint32Array(MOST_ROWS * this.#rowWords);
+    return claims > 0 && segments.length > 0;
+  }
+
   /** The pods of a row hold segment `low`; where in (low, high] does each one's run end? */
   #descend(segments: Uint32Array, fromLow: number, fromHigh: number, row: number): void {
     let low = fromLow;
     let high = fromHigh;
     while (high - low > 1) {
       const middle = (low + high) >>> 1;
-      const some = this.#lookInto(segments, middle, row + 1) && this.#cut(row + 1, row);
+      const some =
+        this.#lookInto(segments, middle, row + 1) &&
+        this.#cut(row + 1, this.#rows, row * this.#rowWords, this.#rowWords);
       if (!some) {
         high = middle;
       } else if (!this.#subtract(row, row + 1)) {
@@ -79,6 +117,15 @@ export class PrefixMatcher {
         this.#found[pod] = this.#lookUp;
       }
     }
+    const group = this.#groupDepths.push(low + 1) - 1;
+    if (this.#groups.length < (group + 1) * this.#rowWords) {
+      const grown = new Uint32Array(2 * (group + 1) * this.#rowWords);
+      grown.set(this.#groups);
+      this.#groups = grown;
+    }
+    for (let i = 0; i < this.#rowWords; i++) {
+      this.#groups[group * this.#rowWords + i] = this.#rows[start + i] as number;
+    }
   }
 
   /** Fills a row with the holders of a segment. False if there are none. */
@@ -92,14 +139,13 @@ export class PrefixMatcher {
     return false;
   }
 
-  /** Leaves in a row only what is in another too. False if nothing is left. */
-  #cut(row: number, other: number): boolean {
+  /** Leaves in a row only what is in another too, of which there are `words`. False if nothing is left. */
+  #cut(row: number, other: Uint32Array, otherStart: number, words: number): boolean {
     const start = row * this.#rowWords;
-    const otherStart = other * this.#rowWords;
     const rows = this.#rows;
     let left = 0;
     for (let i = 0; i < this.#rowWords; i++) {
-      const word = (rows[start + i] as number) & (rows[otherStart + i] as number);
+      const word = i < words ? (rows[start + i] as number) & (other[otherStart + i] as number) : 0;
       rows[start + i] = word;
       left |= word;
     }

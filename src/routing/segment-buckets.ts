@@ -6,12 +6,12 @@ const CLAIM_ID_MASK = (1 << CLAIM_ID_BITS) - 1;
 const BUCKET_BITS = 3;
 const SLOTS = 7;
 const SPILL = 7;
-const ARENA_BITS = 12;
+const ARENA_BITS = 11;
 const ARENA_MASK = (1 << ARENA_BITS) - 1;
 const ARENA_WORDS = 1 << (ARENA_BITS + BUCKET_BITS);
 
 /** Segments per bucket, over all, at which the table grows by one bucket. */
-const MOST_LOAD = 5.5;
+const MOST_LOAD = 6;
 
 /**
  * Where the claims on a segment begin: segment hash -> its first claim.
@@ -27,11 +27,13 @@ export class SegmentBuckets {
   /** Buckets at the start of the current doubling: a power of two. */
   #base = 16;
   #segments = 0;
+  #warmed = 0;
 
   readonly #spillArenas: Uint32Array[] = [new Uint32Array(ARENA_WORDS)];
   #spills = 1;
   #freeSpill = NIL;
   readonly #moving: number[] = [];
+  readonly #lows: number[] = [];
 
   constructor(claims: ClaimPages) {
     this.#claims = claims;
@@ -64,6 +66,19 @@ export class SegmentBuckets {
       if (bucket === NIL) return NIL;
       arenas = this.#spillArenas;
     }
+  }
+
+  /**
+   * Reads the buckets of the segments in `keys`. Look-ups wait for one cache miss each; these reads depend on nothing,
+   * so their misses overlap and the look-ups that follow have none.
+   */
+  warm(keys: Uint32Array): void {
+    let read = 0;
+    for (let at = 0; at < keys.length; at += 2) {
+      const bucket = this.#bucketOf(keys[at] as number);
+      read ^= (this.#arenas[bucket >>> ARENA_BITS] as Uint32Array)[(bucket & ARENA_MASK) << BUCKET_BITS] as number;
+    }
+    this.#warmed = read;
   }
 
   /** Adds a segment that is not there. */
@@ -164,11 +179,13 @@ export class SegmentBuckets {
     if (to >>> ARENA_BITS >= this.#arenas.length) this.#arenas.push(new Uint32Array(ARENA_WORDS));
     const moving = this.#drain(from);
     this.#count++;
+    // Read all hashes before any branch depends on one: then their cache misses overlap.
     for (let i = 0; i < moving; i++) {
-      const slot = this.#moving[i] as number;
-      const claim = slot & CLAIM_ID_MASK;
-      const low = this.#claims.arena(claim)[this.#claims.base(claim) + LOW] as number;
-      this.#append((low & this.#base) === 0 ? from : to, slot);
+      const claim = (this.#moving[i] as number) & CLAIM_ID_MASK;
+      this.#lows[i] = this.#claims.arena(claim)[this.#claims.base(claim) + LOW] as number;
+    }
+    for (let i = 0; i < moving; i++) {
+      this.#append(((this.#lows[i] as number) & this.#base) === 0 ? from : to, this.#moving[i] as number);
     }
     if (this.#count === 2 * this.#base) this.#base *= 2;
   }

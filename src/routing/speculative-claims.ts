@@ -3,10 +3,12 @@ import type { Pod } from "./pod.ts";
 import { PrefixMatcher } from "./prefix-match.ts";
 import { RecentClaims } from "./recent-claims.ts";
 
-/** What one request claimed, to be taken back if its prefill never happens. */
+/** What one request claimed: the segments of its prompt from `start` on. */
 export type SpeculativeClaim = {
   readonly pod: Pod;
   readonly segments: Uint32Array;
+  /** Segments before this one are confirmed. */
+  readonly start: number;
   /** Segments before this one were claimed by others already. */
   readonly from: number;
   readonly stamp: number;
@@ -55,34 +57,54 @@ export class SpeculativeClaims {
     return this.#claims.table.podSize(pod.slot);
   }
 
-  /** Looks a prompt up; `depth` answers for it until the next call. */
-  match(segments: Uint32Array): void {
-    this.#matcher.match(segments);
+  /** Looks up how far pods go on from where their confirmed claims end; `depth` answers for it until the next call. */
+  match(segments: Uint32Array, confirmed: PrefixMatcher): void {
+    this.#matcher.extend(confirmed, segments);
   }
 
-  /** Leading segments of the last looked-up prompt that the pod is believed to hold. */
+  /**
+   * Leading segments of the last looked-up prompt that the pod is believed to hold, confirmed ones included. 0 where
+   * there are no more than those.
+   */
   depth(pod: Pod): number {
     return this.#matcher.depth(pod.slot);
   }
 
-  /** Claims a prompt for a pod, after `depth` was looked up for it. `capacitySegments` bounds the pod's claims. */
-  claim(pod: Pod, segments: Uint32Array, capacitySegments: number, pods: number, nowMs: number): SpeculativeClaim {
-    const from = this.depth(pod);
+  /**
+   * Claims the segments of a prompt from `start` on for a pod, after `depth` was looked up for it. The pod keeps
+   * `capacitySegments` claims at most.
+   */
+  claim(
+    pod: Pod,
+    segments: Uint32Array,
+    start: number,
+    capacitySegments: number,
+    pods: number,
+    nowMs: number,
+  ): SpeculativeClaim {
+    const from = Math.max(start, this.depth(pod));
     const stamp = this.#nextStamp(nowMs);
     // Deepest first, so that in the pod's recency order the head of a prompt outlives its tail.
-    for (let at = segments.length - 2; at >= 0; at -= 2) this.#claims.touch(segments, at, pod.slot, stamp);
+    for (let at = segments.length - 2; at >= 2 * start; at -= 2) this.#claims.touch(segments, at, pod.slot, stamp);
     const share = Math.floor(this.#limits.mostClaims / Math.max(1, pods));
     this.#evictStampsBelow(pod, stamp - this.#limits.ttlMs);
     this.evictDownTo(pod, Math.min(capacitySegments, share));
-    return { pod, segments, from, stamp };
+    return { pod, segments, start, from, stamp };
   }
 
   /** The prefill did not happen: takes back what this claim brought and nobody has touched since. */
-  takeBack({ pod, segments, from, stamp }: SpeculativeClaim): void {
-    for (let at = 2 * from; at < segments.length; at += 2) {
-      const claim = this.#claims.table.find(segments, at, pod.slot);
-      if (claim !== NIL && this.#claims.table.word(claim) === stamp) this.#claims.delete(claim);
-    }
+  takeBack(claim: SpeculativeClaim): void {
+    this.#drop(claim, claim.from);
+  }
+
+  /** Nothing came of the claim: takes back all of it that nobody has touched since. */
+  expire(claim: SpeculativeClaim): void {
+    this.#drop(claim, claim.start);
+  }
+
+  /** Events have confirmed the claim: it goes, whoever else has touched it, for it says nothing new. */
+  confirm({ pod, segments, start }: SpeculativeClaim): void {
+    for (let at = 2 * start; at < segments.length; at += 2) this.#claims.remove(segments, at, pod.slot);
   }
 
   /** Removes the claims of a pod that nobody touched for longest, down to `keep` of them. */
@@ -93,6 +115,13 @@ export class SpeculativeClaims {
   /** The pod's cache is empty: takes back all of its claims. Returns how many there were. */
   clearPod(pod: Pod): number {
     return this.#claims.clearPod(pod.slot);
+  }
+
+  #drop({ pod, segments, stamp }: SpeculativeClaim, first: number): void {
+    for (let at = 2 * first; at < segments.length; at += 2) {
+      const claim = this.#claims.table.find(segments, at, pod.slot);
+      if (claim !== NIL && this.#claims.table.word(claim) === stamp) this.#claims.delete(claim);
+    }
   }
 
   #evictStampsBelow(pod: Pod, minimum: number): void {
