@@ -27,7 +27,6 @@ export class SegmentBuckets {
   /** Buckets at the start of the current doubling: a power of two. */
   #base = 16;
   #segments = 0;
-  #warmed = 0;
 
   readonly #spillArenas: Uint32Array[] = [new Uint32Array(ARENA_WORDS)];
   #spills = 1;
@@ -78,7 +77,8 @@ export class SegmentBuckets {
       const bucket = this.#bucketOf(keys[at] as number);
       read ^= (this.#arenas[bucket >>> ARENA_BITS] as Uint32Array)[(bucket & ARENA_MASK) << BUCKET_BITS] as number;
     }
-    this.#warmed = read;
+    // Kept, or the compiler would drop reads of which nothing comes.
+    this.#lows[0] = read;
   }
 
   /** Adds a segment that is not there. */

@@ -54,4 +54,38 @@ describe("prefix match", () => {
     matcher.match(segments);
     for (let pod = 0; pod < 3_000; pod++) expect(matcher.depth(pod)).toBe(1 + (pod % 5));
   });
+
+  it("goes on in another table from where it ended in the first", () => {
+    const path = fc.array(fc.nat(1), { maxLength: 20 });
+    const claims = fc.array(fc.record({ pod: fc.nat(40), path, settled: fc.nat(20) }), { maxLength: 80 });
+    fc.assert(
+      fc.property(claims, fc.array(path, { minLength: 1, maxLength: 4 }), (claimed, prompts) => {
+        const [settled, pending] = [new ClaimTable(), new ClaimTable()];
+        // What is pending begins where the settled part of the same path ends.
+        for (const { pod, path, settled: part } of claimed) {
+          const segments = segmentsOf(path);
+          claim(settled, pod, segments.subarray(0, 2 * part));
+          for (let at = 2 * part; at < segments.length; at += 2) pending.put(segments, at, pod, 1);
+        }
+        const [base, matcher] = [new PrefixMatcher([settled]), new PrefixMatcher([pending])];
+        for (const prompt of prompts) {
+          const segments = segmentsOf(prompt);
+          base.match(segments);
+          matcher.extend(base, segments);
+          const depthFrom = (table: ClaimTable, first: number, pod: number) => {
+            let depth = first;
+            while (depth < prompt.length && table.find(segments, 2 * depth, pod) !== NIL) depth++;
+            return depth;
+          };
+          for (let pod = 0; pod <= 40; pod++) {
+            const settledDepth = depthFrom(settled, 0, pod);
+            expect(base.depth(pod)).toBe(settledDepth);
+            const depth = depthFrom(pending, settledDepth, pod);
+            expect(matcher.depth(pod)).toBe(depth > settledDepth ? depth : 0);
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
 });
