@@ -1,6 +1,7 @@
+import { type ClaimDigest, PodDigests } from "./claim-digest.ts";
 import { type ClaimId, ClaimPages, HIGH, LOW, NEXT, NIL, WORD } from "./claim-pages.ts";
 import { type CrowdId, Crowds } from "./crowds.ts";
-import { MOST_SLOTS, type PodSlot } from "./pod-slot.ts";
+import type { PodSlot } from "./pod-slot.ts";
 import { SegmentBuckets } from "./segment-buckets.ts";
 
 /** Bytes of a claim, its part of the buckets included. Measured with unshared segments: 23.3. */
@@ -10,9 +11,6 @@ export const CLAIM_BYTES = 24;
 const CROWD = 8;
 /** A claim's next one has this bit where the claims on the segment are a crowd; the rest of it is the crowd's number. */
 const CROWDED = 1 << 29;
-
-/** A set of claims in two sums that do not depend on order, for comparing with another's account of the same set. */
-export type ClaimDigest = { readonly low: number; readonly high: number };
 
 /**
  * Which pods hold which segments: one *claim* per pair of segment and pod, with a word of the caller's own.
@@ -26,9 +24,7 @@ export class ClaimTable {
   readonly #claims = new ClaimPages();
   readonly #buckets = new SegmentBuckets(this.#claims);
   readonly #crowds = new Crowds();
-  /** By pod: the sums of its segments' hash words. Segment hashes are mixed already (XXH64). */
-  readonly #lowSums = new Uint32Array(MOST_SLOTS);
-  readonly #highSums = new Uint32Array(MOST_SLOTS);
+  readonly #digests = new PodDigests();
   #size = 0;
 
   /** Claims in the table. */
@@ -56,20 +52,25 @@ export class ClaimTable {
     return this.#claims.podSize(pod);
   }
 
-  /** The sums of a pod's claims: kept as claims come and go, so that asking costs nothing. */
+  /** For comparing a pod's claims with another's account of them; asking costs nothing. */
   podDigest(pod: PodSlot): ClaimDigest {
-    return { low: this.#lowSums[pod] as number, high: this.#highSums[pod] as number };
+    return this.#digests.of(pod);
   }
 
   /** The claim of a pod on a segment, NIL without one. */
   find(keys: Uint32Array, at: number, pod: PodSlot): ClaimId {
-    const first = this.#buckets.find(keys, at);
-    return first === NIL ? NIL : this.#findFrom(first, pod);
+    const claims = this.#claims;
+    let claim = this.#buckets.find(keys, at);
+    if (claim === NIL) return NIL;
+    const next = claims.next(claim);
+    if ((next & CROWDED) !== 0) return this.#crowds.claimOf(next ^ CROWDED, pod);
+    while (claim !== NIL && claims.owner(claim) !== pod) claim = claims.next(claim);
+    return claim;
   }
 
-  /** Makes the next look-ups of these segments faster, where they are many. */
-  warm(keys: Uint32Array): void {
-    this.#buckets.warm(keys);
+  /** Prepares for look-ups of the segments in `keys`, `step` words apart: they are faster after it. */
+  warm(keys: Uint32Array, step = 2): void {
+    this.#buckets.warm(keys, step);
   }
 
   /** Adds a claim, or replaces the word of the one that is there. */
@@ -108,8 +109,7 @@ export class ClaimTable {
     const at = claims.base(claim);
     const pod = claims.owner(claim);
     const next = keys[at + NEXT] as number;
-    this.#lowSums[pod] = (this.#lowSums[pod] as number) - (keys[at + LOW] as number);
-    this.#highSums[pod] = (this.#highSums[pod] as number) - (keys[at + HIGH] as number);
+    this.#digests.subtract(pod, keys, at);
     this.#size--;
     if ((next & CROWDED) !== 0) this.#leaveCrowd(claim, pod, next ^ CROWDED);
     else this.#leaveList(keys, at, claim, next);
@@ -191,19 +191,9 @@ export class ClaimTable {
     return this.#claims.word(claim);
   }
 
-  #findFrom(first: ClaimId, pod: PodSlot): ClaimId {
-    const claims = this.#claims;
-    const next = claims.next(first);
-    if ((next & CROWDED) !== 0) return this.#crowds.claimOf(next ^ CROWDED, pod);
-    let claim = first;
-    while (claim !== NIL && claims.owner(claim) !== pod) claim = claims.next(claim);
-    return claim;
-  }
-
   #append(keys: Uint32Array, at: number, pod: PodSlot, word: number): ClaimId {
     const claim = this.#claims.append(keys, at, pod, word);
-    this.#lowSums[pod] = (this.#lowSums[pod] as number) + (keys[at] as number);
-    this.#highSums[pod] = (this.#highSums[pod] as number) + (keys[at + 1] as number);
+    this.#digests.add(pod, keys, at);
     this.#size++;
     return claim;
   }

@@ -1,5 +1,6 @@
+import type { ClaimDigest } from "./claim-digest.ts";
 import { CLAIM_ID_BITS, NIL } from "./claim-pages.ts";
-import { CLAIM_BYTES, type ClaimDigest, ClaimTable } from "./claim-table.ts";
+import { CLAIM_BYTES, ClaimTable } from "./claim-table.ts";
 import type { Pod } from "./pod.ts";
 import { PrefixMatcher } from "./prefix-match.ts";
 import { RECENT_CLAIM_BYTES, RecentClaims } from "./recent-claims.ts";

@@ -4,6 +4,9 @@ import { MOST_SLOTS, type PodSlot } from "./pod-slot.ts";
 /** Steps down a bisection can take, each at least halving its range, and one row for the first step's look-up. */
 const MOST_ROWS = 34;
 
+/** Steps of a bisection whose look-ups are prepared together: more cost more than they save. */
+const FIRST_STEPS = 4;
+
 /**
  * How many leading segments of a prompt each pod holds, in any of the given tables.
  *
@@ -36,6 +39,9 @@ export class PrefixMatcher {
    */
   match(segments: Uint32Array): void {
     if (!this.#begin(segments, 0)) return;
+    // The first steps go to one of a few evenly spaced segments.
+    const step = (segments.length >>> FIRST_STEPS) & ~1;
+    if (step > 2) for (const table of this.#tables) table.warm(segments, step);
     if (this.#lookInto(segments, 0, 0)) this.#descend(segments, 0, segments.length >>> 1, 0);
   }
 

@@ -68,12 +68,12 @@ export class SegmentBuckets {
   }
 
   /**
-   * Reads the buckets of the segments in `keys`. Look-ups wait for one cache miss each; these reads depend on nothing,
-   * so their misses overlap and the look-ups that follow have none.
+   * Reads the bucket of every segment in `keys`, `step` words apart. A look-up waits for its cache miss before the next
+   * begins; these reads depend on nothing, so their misses overlap and the look-ups that follow have none.
    */
-  warm(keys: Uint32Array): void {
+  warm(keys: Uint32Array, step: number): void {
     let read = 0;
-    for (let at = 0; at < keys.length; at += 2) {
+    for (let at = 0; at < keys.length; at += step) {
       const bucket = this.#bucketOf(keys[at] as number);
       read ^= (this.#arenas[bucket >>> ARENA_BITS] as Uint32Array)[(bucket & ARENA_MASK) << BUCKET_BITS] as number;
     }
