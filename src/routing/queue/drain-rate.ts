@@ -1,0 +1,56 @@
+/** The measured sums: work over the time it took to leave. */
+export type DrainState = { readonly workTokens: number; readonly busyMs: number };
+
+/**
+ * How fast work leaves the queue, in weighted tokens per millisecond. Only time with somebody waiting counts: an empty
+ * queue shows how much is asked for, not how much could be served. Forgets exponentially over that time.
+ */
+export class DrainRate {
+  readonly #memoryMs: number;
+  #workTokens: number;
+  #busyMs: number;
+  /** Since when somebody has been waiting without anything leaving; undefined while nobody waits. */
+  #openSinceMs: number | undefined;
+
+  /** `prior`: what is believed before anything is measured, and the time that belief weighs. */
+  constructor(memoryMs: number, prior: DrainState) {
+    this.#memoryMs = memoryMs;
+    this.#workTokens = prior.workTokens;
+    this.#busyMs = prior.busyMs;
+  }
+
+  /** Somebody begins to wait where nobody did. */
+  begin(nowMs: number): void {
+    this.#openSinceMs = nowMs;
+  }
+
+  /** Work was placed. `waiting`: whether somebody waits still. */
+  placed(workTokens: number, waiting: boolean, nowMs: number): void {
+    if (this.#openSinceMs !== undefined) {
+      const keep = this.#keepOver(nowMs);
+      this.#workTokens = this.#workTokens * keep + workTokens;
+      this.#busyMs = this.#busyMs * keep + this.#memoryMs * (1 - keep);
+    }
+    this.#openSinceMs = waiting ? nowMs : undefined;
+  }
+
+  /** The last that waited has left without being placed. */
+  end(): void {
+    this.#openSinceMs = undefined;
+  }
+
+  /** Weighted tokens per millisecond. A queue from which nothing leaves is seen to be slow before anything does. */
+  tokensPerMs(nowMs: number): number {
+    const keep = this.#keepOver(nowMs);
+    return (this.#workTokens * keep) / (this.#busyMs * keep + this.#memoryMs * (1 - keep));
+  }
+
+  /** What a checkpoint keeps: the next start's prior. */
+  get state(): DrainState {
+    return { workTokens: this.#workTokens, busyMs: this.#busyMs };
+  }
+
+  #keepOver(nowMs: number): number {
+    return Math.exp(-Math.max(0, nowMs - (this.#openSinceMs ?? nowMs)) / this.#memoryMs);
+  }
+}
