@@ -17,7 +17,8 @@ export class AgedTurns {
 
   /** The band whose turn it is by age. `bands` are in the order of their priority, the highest first. */
   turnOf<Payload>(bands: readonly PriorityBand<Payload>[], nowMs: number): PriorityBand<Payload> | undefined {
-    if (this.#debtTokens > 0) return undefined;
+    // Less than a token is rounding.
+    if (this.#debtTokens >= 1) return undefined;
     let turn: PriorityBand<Payload> | undefined;
     let longestSinceMs = nowMs - this.#agedAfterMs;
     for (const band of bands.slice(1)) {

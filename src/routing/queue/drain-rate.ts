@@ -11,6 +11,10 @@ export class DrainRate {
   #busyMs: number;
   /** Since when somebody has been waiting without anything leaving; undefined while nobody waits. */
   #openSinceMs: number | undefined;
+  /** When the first of those that wait came, after nobody did. */
+  #begunMs = Number.NEGATIVE_INFINITY;
+  /** Whether one has left since. The first takes what became free at some moment: its wait is only a part of the pace. */
+  #paced = false;
 
   /** `prior`: what is believed before anything is measured, and the time that belief weighs. */
   constructor(memoryMs: number, prior: DrainState) {
@@ -22,15 +26,19 @@ export class DrainRate {
   /** Somebody begins to wait where nobody did. */
   begin(nowMs: number): void {
     this.#openSinceMs = nowMs;
+    this.#begunMs = nowMs;
+    this.#paced = false;
   }
 
   /** Work was placed. `waiting`: whether somebody waits still. */
   placed(workTokens: number, waiting: boolean, nowMs: number): void {
-    if (this.#openSinceMs !== undefined) {
+    // What leaves as it comes shows that pods are free, not how fast they work.
+    if (this.#paced && nowMs > this.#begunMs) {
       const keep = this.#keepOver(nowMs);
       this.#workTokens = this.#workTokens * keep + workTokens;
       this.#busyMs = this.#busyMs * keep + this.#memoryMs * (1 - keep);
     }
+    this.#paced = true;
     this.#openSinceMs = waiting ? nowMs : undefined;
   }
 
