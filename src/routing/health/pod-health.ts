@@ -27,15 +27,16 @@ export class PodHealth {
   #ejectedUntilMs: number | undefined;
   #probe: Probe | undefined;
   #ejections = 0;
-  /** When it became healthy; also when an ejection was last forgotten. */
+  /** What was sent before says nothing of the pod as it is now. */
   #healthySinceMs: number;
+  /** When an ejection was last forgotten, or could first have been. */
   #forgottenAtMs: number;
 
   constructor(limits: OutlierLimits, nowMs: number) {
     this.#limits = limits;
     this.#requests = new SlidingCount(limits.windowMs);
     this.#failures = new SlidingCount(limits.windowMs);
-    this.#healthySinceMs = Number.NEGATIVE_INFINITY;
+    this.#healthySinceMs = nowMs;
     this.#forgottenAtMs = nowMs;
   }
 
