@@ -72,9 +72,14 @@ describe.each([1, 2, 3])("an overload of twice the capacity for a minute (seed %
     });
   });
 
-  it("keeps the pods busy although nobody who was refused comes back", () => {
-    const sendings = run(seed, (random) => spread(arrivals(chat, twiceCapacity, random), random));
-    const servedMs = sendings
+  it.each([
+    ["with room for many and patience", 64, 1_000_000],
+    ["with room for few", 16, 1_000_000],
+    ["with little patience", 1_024, 3_000],
+  ])("keeps the pods busy although nobody who was refused comes back, %s", (_, mostWaiting, patienceMs) => {
+    const clientsOf = (random: () => number) =>
+      spread(arrivals({ ...chat, patienceMs }, twiceCapacity, random), random);
+    const servedMs = run(seed, clientsOf, { mostWaiting })
       .filter(({ outcome, sentAtMs, waitMs }) => outcome === "placed" && sentAtMs + waitMs < MINUTE_MS)
       .reduce((sum, { client }) => sum + serviceMs(client), 0);
     expect(servedMs / (SLOTS * MINUTE_MS)).toBeGreaterThan(0.97);

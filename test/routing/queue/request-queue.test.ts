@@ -70,6 +70,18 @@ describe("the order of a queue", () => {
     expect(first6.filter((id) => id.startsWith("b")).length).toBeGreaterThanOrEqual(3);
   });
 
+  it("gives a new key no credit for what others were served before it came", () => {
+    const queue = flatQueue();
+    for (let i = 0; i < 50; i++) {
+      queue.offer(asked(`early${i}`, { key: "a" }), i);
+      queue.next(i, () => true);
+    }
+    for (let i = 0; i < 10; i++) queue.offer(asked(`b${i}`, { key: "b" }), 100);
+    for (let i = 0; i < 10; i++) queue.offer(asked(`a${i}`, { key: "a" }), 100);
+    const first6 = drainedIds(queue, 101).slice(0, 6);
+    expect(first6.filter((id) => id.startsWith("a")).length).toBeGreaterThanOrEqual(2);
+  });
+
   it("gives nothing for leaving and coming back either", () => {
     const queue = flatQueue();
     for (let i = 0; i < 3; i++) {
@@ -129,7 +141,7 @@ describe("placing", () => {
     const queue = flatQueue({ mostTried: 8 });
     queue.offer(asked("b", { key: "b" }), 0);
     queue.next(0, () => true);
-    for (let i = 0; i < 100; i++) queue.offer(asked(`stuck${i}`, { key: "stuck" }), 1);
+    for (let i = 0; i < 100; i++) queue.offer(asked(`stuck${i}`, { key: "stuck", promptTokens: 10 }), 1);
     for (const key of ["b", "c", "d"]) queue.offer(asked(key, { key }), 1);
     const free = (request: { key: string }) => request.key !== "stuck";
     expect([queue.next(2, free)?.id, queue.next(2, free)?.id, queue.next(2, free)?.id].sort()).toEqual(["b", "c", "d"]);
@@ -222,6 +234,16 @@ describe("admission", () => {
 });
 
 describe("figures", () => {
+  it("tell the same pace after the last client has left, or been sent away, as before", () => {
+    const queue = flatQueue();
+    queue.offer(asked("leaves"), 0);
+    queue.remove("leaves");
+    expect(queue.inspect(60_000).tokensPerMs).toBe(10);
+    queue.offer(asked("overdue", { enqueuedAtMs: 60_000, deadlineAtMs: 60_001 }), 60_000);
+    queue.expire(60_001);
+    expect(queue.inspect(120_000).tokensPerMs).toBe(10);
+  });
+
   it("tell what waits at each priority and what became of the rest", () => {
     const queue = flatQueue({ mostWaiting: 3 });
     queue.offer(asked("a", { key: "a" }), 0);
