@@ -120,13 +120,13 @@ describe("request queue, whatever happens in whatever order", () => {
     );
   });
 
-  it("serves keys that all want more in proportion to their weights, to within one request each", () => {
+  it("always serves the key that was served least for its weight, of those that all want more", () => {
     const key = fc.record({
       weight: fc.integer({ min: 1, max: 5 }),
       promptTokens: fc.array(fc.integer({ min: 1, max: 2_000 }), { minLength: 40, maxLength: 40 }),
     });
     fc.assert(
-      fc.property(fc.array(key, { minLength: 2, maxLength: 6 }), fc.integer({ min: 1, max: 40 }), (keys, turns) => {
+      fc.property(fc.array(key, { minLength: 2, maxLength: 12 }), fc.integer({ min: 1, max: 40 }), (keys, turns) => {
         const queue = flatQueue({ weightOf: (name) => keys[Number(name)]?.weight ?? 1 });
         keys.forEach(({ promptTokens }, name) => {
           for (const [i, tokens] of promptTokens.entries()) {
@@ -136,9 +136,9 @@ describe("request queue, whatever happens in whatever order", () => {
         const served = keys.map(() => 0);
         for (let turn = 0; turn < turns; turn++) {
           const { key: name, promptTokens } = queue.next(1, () => true) ?? asked("none");
+          expect(served[Number(name)]).toBe(Math.min(...served));
           served[Number(name)] = (served[Number(name)] ?? 0) + promptTokens / (keys[Number(name)]?.weight ?? 1);
         }
-        expect(Math.max(...served) - Math.min(...served)).toBeLessThanOrEqual(2_000);
       }),
     );
   });
