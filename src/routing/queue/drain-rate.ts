@@ -1,6 +1,9 @@
 /** The measured sums: work over the time it took to leave. */
 export type DrainState = { readonly workTokens: number; readonly busyMs: number };
 
+/** In memories: a ten-billionth is left. */
+const MOST_FORGOTTEN = 23;
+
 /**
  * How fast work leaves the queue, in weighted tokens per millisecond. Only time with somebody waiting counts: an empty
  * queue shows how much is asked for, not how much could be served. Forgets exponentially over that time.
@@ -59,6 +62,8 @@ export class DrainRate {
   }
 
   #keepOver(nowMs: number): number {
-    return Math.exp(-Math.max(0, nowMs - (this.#openSinceMs ?? nowMs)) / this.#memoryMs);
+    const openMs = Math.max(0, nowMs - (this.#openSinceMs ?? nowMs));
+    // A long outage must not become a pace of 0: waits would have no number.
+    return Math.exp(-Math.min(MOST_FORGOTTEN, openMs / this.#memoryMs));
   }
 }

@@ -25,6 +25,10 @@ export class OrderedHeap<Item> {
     return this.#items;
   }
 
+  has(item: Item): boolean {
+    return this.#places.has(item);
+  }
+
   /** The item must not be in the heap yet. */
   add(item: Item): void {
     this.#items.push(item);

@@ -117,21 +117,21 @@ export class RequestQueue<Payload> {
   #obstacle(request: QueuedRequest<Payload>, waitMs: number, tokensPerMs: number, nowMs: number): Obstacle | undefined {
     const short = this.#departuresNeeded(request);
     if (short > 0) return { reason: "queue_full", clearsInMs: (short * this.#meanWork()) / tokensPerMs };
-    const patienceMs = request.deadlineAtMs - request.enqueuedAtMs;
-    const spentMs = nowMs - request.enqueuedAtMs;
+    const { waitMargin, workCost } = this.#settings;
+    // The margin decided when a retry was told its time; asked for again it would only refuse a kept promise.
+    const margin = this.#promises.isDue(request.fingerprint) ? 1 : waitMargin;
     const withHeldMs = this.#waitWithHeld(request, tokensPerMs);
-    if (spentMs >= patienceMs || !this.#fits(waitMs, withHeldMs, patienceMs - spentMs)) {
-      return { reason: "deadline_unmeetable", clearsInMs: waitMs - patienceMs };
+    const spentMs = nowMs - request.enqueuedAtMs;
+    // Clients that do not come back must not keep others out: the held part of a wait counts up to half of what is left.
+    const fits = (leftMs: number) => margin * Math.min(withHeldMs, waitMs + Math.max(0, leftMs) / 2) <= leftMs;
+    const patienceMs = request.deadlineAtMs - request.enqueuedAtMs;
+    if (spentMs >= patienceMs || !fits(patienceMs - spentMs)) {
+      return { reason: "deadline_unmeetable", clearsInMs: waitMs - patienceMs / waitMargin };
     }
     if (request.sloTtftMs === undefined) return undefined;
-    const sparedMs = Math.max(0, request.sloTtftMs - ownPrefillMs(request, this.#settings.workCost()));
-    if (this.#fits(waitMs, withHeldMs, sparedMs - spentMs)) return undefined;
-    return { reason: "slo_unmeetable", clearsInMs: waitMs - sparedMs };
-  }
-
-  /** Clients that do not come back must not keep others out: the held part of a wait counts up to half of `mostMs`. */
-  #fits(waitMs: number, withHeldMs: number, mostMs: number): boolean {
-    return this.#settings.waitMargin * Math.min(withHeldMs, waitMs + Math.max(0, mostMs) / 2) <= mostMs;
+    const sparedMs = Math.max(0, request.sloTtftMs - ownPrefillMs(request, workCost()));
+    if (fits(sparedMs - spentMs)) return undefined;
+    return { reason: "slo_unmeetable", clearsInMs: waitMs - sparedMs / waitMargin };
   }
 
   /** Requests that have to leave before there is room. Held room counts against the shares of all but those it is held for. */
@@ -163,22 +163,25 @@ export class RequestQueue<Payload> {
     return this.#room.workAhead(request, held) / tokensPerMs;
   }
 
-  /** When a refused request should come back. Room is held for it then, unless that is too far away. */
+  /**
+   * When a refused request should come back. Room is held for it then, unless that is too far away. A TTFT objective is
+   * not met by room: how long the queue will be is up to those that ask for less.
+   */
   #comeBackAt(request: QueuedRequest<Payload>, obstacle: Obstacle, tokensPerMs: number, nowMs: number): number {
     const known = this.#promises.dueAtMs(request.fingerprint);
     if (known !== undefined && known > nowMs) return known;
     const { mostRetryAfterMs, promisedShare } = this.#settings;
     const latestMs = nowMs + mostRetryAfterMs;
-    const dueAtMs = this.#promises.freeFrom(nowMs + Math.max(0, obstacle.clearsInMs));
-    if (dueAtMs > latestMs) return latestMs;
+    const clearAtMs = Math.min(latestMs, nowMs + Math.max(0, obstacle.clearsInMs));
+    if (obstacle.reason === "slo_unmeetable") return clearAtMs;
     const { priority, key, fingerprint } = request;
+    const pace = tokensPerMs * promisedShare;
+    // One after the other also within the key, whose share of the pace may be a small one.
+    const beforeMs = this.#promises.promisedTo(priority, key).workTokens / (pace * this.#room.shareOf(priority, key));
+    const dueAtMs = this.#promises.freeFrom(Math.min(latestMs, clearAtMs + beforeMs));
+    if (dueAtMs >= latestMs) return latestMs;
     const workTokens = this.#room.workTokensOf(request);
-    this.#promises.promise(
-      fingerprint,
-      { priority, key, workTokens },
-      dueAtMs,
-      workTokens / (tokensPerMs * promisedShare),
-    );
+    this.#promises.promise({ fingerprint, priority, key, workTokens }, dueAtMs, workTokens / pace);
     return dueAtMs;
   }
 

@@ -1,7 +1,16 @@
-/** Whose room a promise holds, and how much. */
-export type PromisedRoom = { readonly priority: number; readonly key: string; readonly workTokens: number };
+import { OrderedHeap } from "./ordered-heap.ts";
+import { RetryCalendar } from "./retry-calendar.ts";
 
-/** Room that is held at a moment. */
+/** Who is promised room, and for how much work. */
+export type PromisedRequest = {
+  /** The same for a request and its retry. */
+  readonly fingerprint: string;
+  readonly priority: number;
+  readonly key: string;
+  readonly workTokens: number;
+};
+
+/** Room of one key at one priority. */
 export type HeldRoom = { readonly requests: number; readonly workTokens: number };
 
 export type PromiseLimits = {
@@ -10,31 +19,31 @@ export type PromiseLimits = {
   readonly mostPromises: number;
 };
 
-type RetryPromise = PromisedRoom & { readonly dueAtMs: number };
+type RetryPromise = PromisedRequest & { readonly dueAtMs: number };
 
 const NOTHING: HeldRoom = { requests: 0, workTokens: 0 };
 
 /**
- * Times that refused clients were told to come back at. They are given out one after the other, no faster than work
- * leaves, and around its time each holds room against those that come for the first time: otherwise an overloaded queue
- * is as full at the retry as it was before, and whoever is told to wait waits for nothing.
+ * Times that refused clients were told to come back at. They are given out no faster than work leaves, and around its
+ * time each holds room against those that come for the first time: otherwise an overloaded queue is as full at the retry
+ * as it was before, and whoever is told to wait waits for nothing.
  */
 export class RetryPromises {
   readonly #limits: PromiseLimits;
-  /** In the order of their times. */
-  readonly #ahead = new Map<string, RetryPromise>();
-  /** Those whose room is held now, in the same order. */
-  readonly #due = new Map<string, RetryPromise>();
+  readonly #calendar = new RetryCalendar();
+  readonly #byFingerprint = new Map<string, RetryPromise>();
+  readonly #ahead = new OrderedHeap<RetryPromise>(byTime);
+  /** Those whose room is held now. */
+  readonly #due = new OrderedHeap<RetryPromise>(byTime);
   readonly #heldByFlow = new Map<string, HeldRoom>();
-  #lastDueMs = Number.NEGATIVE_INFINITY;
-  #nextFreeMs = Number.NEGATIVE_INFINITY;
+  readonly #promisedByFlow = new Map<string, HeldRoom>();
 
   constructor(limits: PromiseLimits) {
     this.#limits = limits;
   }
 
   get size(): number {
-    return this.#ahead.size + this.#due.size;
+    return this.#byFingerprint.size;
   }
 
   /** Requests whose room is held now. */
@@ -47,66 +56,74 @@ export class RetryPromises {
     return this.#heldByFlow.get(flowName(priority, key)) ?? NOTHING;
   }
 
+  /** All that is promised to one key at one priority, held now or later. */
+  promisedTo(priority: number, key: string): HeldRoom {
+    return this.#promisedByFlow.get(flowName(priority, key)) ?? NOTHING;
+  }
+
   /** Begins and ends what is held. To be called before anything is asked at `nowMs`. */
   advance(nowMs: number): void {
-    for (const [fingerprint, promise] of this.#ahead) {
-      if (promise.dueAtMs - this.#limits.heldAheadMs > nowMs) break;
-      this.#ahead.delete(fingerprint);
-      this.#due.set(fingerprint, promise);
-      this.#hold(promise, 1);
+    const { heldAheadMs, heldAfterMs } = this.#limits;
+    this.#calendar.advance(nowMs);
+    for (let next = this.#ahead.first; next && next.dueAtMs - heldAheadMs <= nowMs; next = this.#ahead.first) {
+      this.#ahead.remove(next);
+      this.#due.add(next);
+      count(this.#heldByFlow, next, 1);
     }
-    for (const [fingerprint, promise] of this.#due) {
-      if (promise.dueAtMs + this.#limits.heldAfterMs >= nowMs) break;
-      this.#due.delete(fingerprint);
-      this.#hold(promise, -1);
+    for (let next = this.#due.first; next && next.dueAtMs + heldAfterMs < nowMs; next = this.#due.first) {
+      this.keep(next.fingerprint);
     }
   }
 
   /** Whether room is held now for this very request. */
   isDue(fingerprint: string): boolean {
-    return this.#due.has(fingerprint);
+    const promise = this.#byFingerprint.get(fingerprint);
+    return promise !== undefined && this.#due.has(promise);
   }
 
   /** When the request was told to come back, if it was. */
   dueAtMs(fingerprint: string): number | undefined {
-    return (this.#ahead.get(fingerprint) ?? this.#due.get(fingerprint))?.dueAtMs;
+    return this.#byFingerprint.get(fingerprint)?.dueAtMs;
   }
 
-  /** The request was taken in: its promise, if there was one, is kept. */
+  /** The request was taken in, or is not waited for any more: nothing is held for it. */
   keep(fingerprint: string): void {
-    this.#ahead.delete(fingerprint);
-    const promise = this.#due.get(fingerprint);
+    const promise = this.#byFingerprint.get(fingerprint);
     if (promise === undefined) return;
-    this.#due.delete(fingerprint);
-    this.#hold(promise, -1);
+    this.#byFingerprint.delete(fingerprint);
+    count(this.#promisedByFlow, promise, -1);
+    if (!this.#ahead.remove(promise) && this.#due.remove(promise)) count(this.#heldByFlow, promise, -1);
   }
 
-  /**
-   * The first time from `earliestMs` on that is not given to others. `promise` gives it to a request that takes `spanMs`
-   * of the pace.
-   */
+  /** The first time from `earliestMs` on that is not given to others. */
   freeFrom(earliestMs: number): number {
-    return Math.max(earliestMs, this.#nextFreeMs);
+    return this.#calendar.freeFrom(earliestMs);
   }
 
-  /** Gives a time out. False if too many are given out already. */
-  promise(fingerprint: string, room: PromisedRoom, dueAtMs: number, spanMs: number): boolean {
-    if (this.size >= this.#limits.mostPromises) return false;
-    this.#lastDueMs = Math.max(this.#lastDueMs, dueAtMs);
-    this.#ahead.set(fingerprint, { ...room, dueAtMs: this.#lastDueMs });
-    this.#nextFreeMs = this.#lastDueMs + spanMs;
-    return true;
+  /** Gives a time out, and `spanMs` of the pace with it. Nothing is held if too many are given out already. */
+  promise(request: PromisedRequest, dueAtMs: number, spanMs: number): void {
+    this.keep(request.fingerprint);
+    if (this.size >= this.#limits.mostPromises) return;
+    const promise = { ...request, dueAtMs };
+    this.#byFingerprint.set(request.fingerprint, promise);
+    this.#ahead.add(promise);
+    count(this.#promisedByFlow, promise, 1);
+    this.#calendar.book(dueAtMs, spanMs);
   }
+}
 
-  #hold({ priority, key, workTokens }: PromisedRoom, sign: 1 | -1): void {
-    const name = flowName(priority, key);
-    const held = this.#heldByFlow.get(name) ?? NOTHING;
-    const requests = held.requests + sign;
-    if (requests === 0) this.#heldByFlow.delete(name);
-    else this.#heldByFlow.set(name, { requests, workTokens: held.workTokens + sign * workTokens });
-  }
+function count(byFlow: Map<string, HeldRoom>, { priority, key, workTokens }: RetryPromise, sign: 1 | -1): void {
+  const name = flowName(priority, key);
+  const room = byFlow.get(name) ?? NOTHING;
+  const requests = room.requests + sign;
+  if (requests === 0) byFlow.delete(name);
+  else byFlow.set(name, { requests, workTokens: room.workTokens + sign * workTokens });
 }
 
 function flowName(priority: number, key: string): string {
   return `${priority} ${key}`;
+}
+
+function byTime(a: RetryPromise, b: RetryPromise): number {
+  return a.dueAtMs - b.dueAtMs;
 }

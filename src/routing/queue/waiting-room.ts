@@ -58,6 +58,16 @@ export class WaitingRoom<Payload> {
     return workAhead(this.#bands, newcomer, expected);
   }
 
+  /** The share of the pace a key gets at its priority, between those that wait there now. */
+  shareOf(priority: number, key: string): number {
+    const weight = this.#settings.weightOf(key);
+    let allWeights = weight;
+    for (const { account } of this.#bands.find((band) => band.priority === priority)?.flows ?? []) {
+      if (account.key !== key) allWeights += account.weight;
+    }
+    return weight / allWeights;
+  }
+
   /** The id must not be waiting. */
   add(request: QueuedRequest<Payload>): void {
     const waiting = {

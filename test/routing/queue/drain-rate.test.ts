@@ -58,6 +58,12 @@ describe("drain rate", () => {
     expect(rate.tokensPerMs(60_000)).toBeCloseTo(20 * Math.exp(-1), 6);
   });
 
+  it("is never 0, however long nothing leaves", () => {
+    const rate = new DrainRate(60_000, prior);
+    rate.begin(0);
+    expect(rate.tokensPerMs(7 * 86_400_000)).toBeGreaterThan(0);
+  });
+
   it("goes on from a kept state", () => {
     const rate = new DrainRate(60_000, prior);
     rate.begin(0);

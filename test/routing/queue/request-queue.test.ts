@@ -233,6 +233,41 @@ describe("admission", () => {
   });
 });
 
+describe("the time to come back", () => {
+  it("is not put off by what others would have to wait for", () => {
+    const queue = flatQueue({ mostWaiting: 100, shareOfFree: 1_000_000, waitMargin: 1 });
+    for (let i = 0; i < 100; i++) queue.offer(asked(`r${i}`, { key: `key${i % 10}` }), 0);
+    queue.remove("r0");
+    const hasty = queue.offer(asked("hasty", { key: "low", priority: -1, deadlineAtMs: 100 }), 0);
+    expect(hasty).toMatchObject({ reason: "deadline_unmeetable", retryAfterMs: 9_800 });
+    queue.offer(asked("r0", { key: "key0" }), 0);
+    const full = queue.offer(asked("full"), 0);
+    expect(full).toMatchObject({ reason: "queue_full", retryAfterMs: 100 });
+  });
+
+  it("is given out at the pace of the key, not of all keys together", () => {
+    const queue = flatQueue({ mostWaiting: 20, shareOfFree: 1_000_000, promisedShare: 1 });
+    for (let i = 0; i < 20; i++) queue.offer(asked(`r${i}`, { key: i < 10 ? "a" : "b" }), 0);
+    const retries = ["a", "a", "b"].map((key, i) => queue.offer(asked(`again${i}`, { key }), 0));
+    expect(retries).toMatchObject([{ retryAfterMs: 100 }, { retryAfterMs: 300 }, { retryAfterMs: 200 }]);
+  });
+
+  it("is when the wait will be short enough for a TTFT objective, without room held for it", () => {
+    const queue = flatQueue({ waitMargin: 1 });
+    for (let i = 0; i < 10; i++) queue.offer(asked(`r${i}`), 0);
+    const late = asked("late", { enqueuedAtMs: 10_000, deadlineAtMs: 1_000_000, sloTtftMs: 525 });
+    expect(queue.offer(late, 10_000)).toMatchObject({ reason: "slo_unmeetable" });
+    expect(queue.inspect(10_000).promises).toBe(0);
+  });
+
+  it("is never later than the bound", () => {
+    const queue = flatQueue({ mostRetryAfterMs: 5_000 });
+    for (let i = 0; i < 200; i++) queue.offer(asked(`r${i}`), 0);
+    expect(queue.offer(asked("hasty", { deadlineAtMs: 10 }), 0)).toMatchObject({ retryAfterMs: 5_000 });
+    expect(queue.inspect(0).promises).toBe(0);
+  });
+});
+
 describe("figures", () => {
   it("tell the same pace after the last client has left, or been sent away, as before", () => {
     const queue = flatQueue();
