@@ -11,8 +11,8 @@ export type SaturationLimits = {
 };
 
 /**
- * Defaults of the policy lab's queue Q: a pod is open with less than 250 ms of backlog and room for the whole request. At
- * 600 ms less is left to reorder in the router, and its overload TTFT rises from 9.2 to 11.7 s.
+ * Defaults of the policy lab's queue Q: a pod is open with less than 250 ms of backlog and room for the whole request.
+ * At 600 ms less is left to reorder in the router, and its overload TTFT rises from 9.2 to 11.7 s.
  */
 export const DEFAULT_SATURATION: SaturationLimits = { mostKvShare: 1, mostBacklogMs: 250 };
 
@@ -29,8 +29,8 @@ export type SaturationCause = "in_flight" | "kv_memory" | "backlog";
 const FREE: Saturation = { free: true };
 
 /**
- * Judges one pod for one request. A pod without requests takes anything, however large: it will not get emptier. A pod of
- * unknown capacity has no limit of memory.
+ * Judges one pod for one request. A pod without requests takes anything, however large: it will not get emptier. A pod
+ * of unknown capacity has no limit of memory.
  */
 export function saturation(
   pod: PodLoad,

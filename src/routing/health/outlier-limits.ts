@@ -19,8 +19,9 @@ export type OutlierLimits = {
 };
 
 /**
- * Envoy's outlier detection has five failures in a row, 30 s growing to 300 s and at most 10 % of the hosts. Here a first
- * ejection is shorter, as one probe decides instead of full traffic, and more may be out, as models have few pods.
+ * Envoy's outlier detection has five failures in a row, 30 s growing to 300 s and at most 10 % of the hosts. Here a
+ * first ejection is shorter, as one probe decides instead of full traffic, and more may be out, as models have few
+ * pods.
  */
 export const DEFAULT_OUTLIER_LIMITS: OutlierLimits = {
   consecutiveFailures: 5,

@@ -82,7 +82,10 @@ export class PodHealth {
     this.#probe = undefined;
   }
 
-  /** Counts a request's end. True: by its failures the pod should be out. Outcomes of before its return count for nothing. */
+  /**
+   * Counts a request's end. True: by its failures the pod should be out. Outcomes of before its return count for
+   * nothing.
+   */
   count(failed: boolean, sentAtMs: number, nowMs: number): boolean {
     if (this.isOut || sentAtMs < this.#healthySinceMs) return false;
     this.#forget(nowMs);

@@ -1,6 +1,7 @@
 /**
- * How a request on a pod ended. `answered`: the answer was whole. Of `rejected` (4xx) and `client_left` nothing is learned
- * about the pod. The others are its failures: no connection, 5xx, silence past the limit, a stream that broke off.
+ * How a request on a pod ended. `answered`: the answer was whole. Of `rejected` (4xx) and `client_left` nothing is
+ * learned about the pod. The others are its failures: no connection, 5xx, silence past the limit, a stream that broke
+ * off.
  */
 export type PodOutcome =
   | "answered"

@@ -1,8 +1,8 @@
 import type { PriorityBand } from "./priority-band.ts";
 
 /**
- * Keeps priorities from starving what is below them: as long as somebody of a lower priority has waited too long, a share
- * of the work is theirs, and the rest goes by priority as before. So the highest never lose more than that share.
+ * Keeps priorities from starving what is below them: as long as somebody of a lower priority has waited too long, a
+ * share of the work is theirs, and the rest goes by priority as before. So the highest never lose more than that share.
  */
 export class AgedTurns {
   readonly #agedAfterMs: number;

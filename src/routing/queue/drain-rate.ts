@@ -16,7 +16,9 @@ export class DrainRate {
   #openSinceMs: number | undefined;
   /** When the first of those that wait came, after nobody did. */
   #begunMs = Number.NEGATIVE_INFINITY;
-  /** Whether one has left since. The first takes what became free at some moment: its wait is only a part of the pace. */
+  /**
+   * Whether one has left since. The first takes what became free at some moment: its wait is only a part of the pace.
+   */
   #paced = false;
 
   /** `prior`: what is believed before anything is measured, and the time that belief weighs. */

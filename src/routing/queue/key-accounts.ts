@@ -9,9 +9,9 @@ export type KeyAccount = {
 };
 
 /**
- * The counters of a virtual token counter (VTC; Sheng et al., Fairness in Serving Large Language Models, OSDI 2024). A key
- * that begins to wait is lifted to the lowest counter of those that do, so that time spent idle earns nothing; a key that
- * was served more than that keeps its counter, so that leaving and coming back earns nothing either.
+ * The counters of a virtual token counter (VTC; Sheng et al., Fairness in Serving Large Language Models, OSDI 2024). A
+ * key that begins to wait is lifted to the lowest counter of those that do, so that time spent idle earns nothing; a
+ * key that was served more than that keeps its counter, so that leaving and coming back earns nothing either.
  */
 export class KeyAccounts {
   readonly #accounts = new Map<string, KeyAccount>();

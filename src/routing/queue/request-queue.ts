@@ -11,9 +11,9 @@ import { WaitingRoom } from "./waiting-room.ts";
 type Obstacle = { readonly reason: QueueRefusal; readonly clearsInMs: number };
 
 /**
- * Requests of one model that wait for a pod. Bounded; whoever would wait in vain is refused at once and told when to come
- * back. Every request taken in leaves exactly once: by `next`, `remove` or `expire`. Knows no clock: `nowMs` is the
- * caller's and never goes back.
+ * Requests of one model that wait for a pod. Bounded; whoever would wait in vain is refused at once and told when to
+ * come back. Every request taken in leaves exactly once: by `next`, `remove` or `expire`. Knows no clock: `nowMs` is
+ * the caller's and never goes back.
  */
 export class RequestQueue<Payload> {
   readonly #settings: QueueSettings;
@@ -64,8 +64,8 @@ export class RequestQueue<Payload> {
   }
 
   /**
-   * Takes out the request whose turn it is among those that can be placed now. `canPlace` tells whether some pod may take
-   * it; it is asked in order, for a bounded number of requests, and must not call back.
+   * Takes out the request whose turn it is among those that can be placed now. `canPlace` tells whether some pod may
+   * take it; it is asked in order, for a bounded number of requests, and must not call back.
    */
   next(nowMs: number, canPlace: (request: QueuedRequest<Payload>) => boolean): QueuedRequest<Payload> | undefined {
     const taken = this.#room.takeNext(nowMs, canPlace);
@@ -122,7 +122,8 @@ export class RequestQueue<Payload> {
     const margin = this.#promises.isDue(request.fingerprint) ? 1 : waitMargin;
     const withHeldMs = this.#waitWithHeld(request, tokensPerMs);
     const spentMs = nowMs - request.enqueuedAtMs;
-    // Clients that do not come back must not keep others out: the held part of a wait counts up to half of what is left.
+    // Clients that do not come back must not keep others out: the held part of a wait counts up to half of what is
+    // left.
     const fits = (leftMs: number) => margin * Math.min(withHeldMs, waitMs + Math.max(0, leftMs) / 2) <= leftMs;
     const patienceMs = request.deadlineAtMs - request.enqueuedAtMs;
     if (spentMs >= patienceMs || !fits(patienceMs - spentMs)) {
@@ -134,7 +135,10 @@ export class RequestQueue<Payload> {
     return { reason: "slo_unmeetable", clearsInMs: waitMs - sparedMs / waitMargin };
   }
 
-  /** Requests that have to leave before there is room. Held room counts against the shares of all but those it is held for. */
+  /**
+   * Requests that have to leave before there is room. Held room counts against the shares of all but those it is held
+   * for.
+   */
   #departuresNeeded(request: QueuedRequest<Payload>): number {
     const { mostWaiting, mostPromptTokens, shareOfFree } = this.#settings;
     const { size, promptTokens } = this.#room;

@@ -25,8 +25,8 @@ const NOTHING: HeldRoom = { requests: 0, workTokens: 0 };
 
 /**
  * Times that refused clients were told to come back at. They are given out no faster than work leaves, and around its
- * time each holds room against those that come for the first time: otherwise an overloaded queue is as full at the retry
- * as it was before, and whoever is told to wait waits for nothing.
+ * time each holds room against those that come for the first time: otherwise an overloaded queue is as full at the
+ * retry as it was before, and whoever is told to wait waits for nothing.
  */
 export class RetryPromises {
   readonly #limits: PromiseLimits;

@@ -9,8 +9,8 @@ export function shortOfRoom(wanted: number, takenByAll: number, most: number): n
 
 /**
  * How much of its own has to leave before a key has no more than its share: `shareOfFree` times what is free (see
- * queue-settings.ts). 0: it may have more, as a key with nothing always may. What leaves shrinks the key's part and grows
- * the free one.
+ * queue-settings.ts). 0: it may have more, as a key with nothing always may. What leaves shrinks the key's part and
+ * grows the free one.
  */
 export function shortOfShare({ all, own }: Taken, most: number, shareOfFree: number): number {
   return own === 0 ? 0 : Math.max(0, (own - shareOfFree * (most - all)) / (1 + shareOfFree));

@@ -14,9 +14,9 @@ export type Newcomer = {
 export type Expected = (priority: number, key: string) => number;
 
 /**
- * Weighted tokens that leave the queue before a newcomer does, if nobody comes but those that are expected: everything at
- * higher priorities; of its own key what goes before it in the order of bounded stretch, and all that is expected; of each
- * other key as much as lets that key's counter catch up with where the newcomer's will be by then.
+ * Weighted tokens that leave the queue before a newcomer does, if nobody comes but those that are expected: everything
+ * at higher priorities; of its own key what goes before it in the order of bounded stretch, and all that is expected;
+ * of each other key as much as lets that key's counter catch up with where the newcomer's will be by then.
  */
 export function workAhead<Payload>(
   bands: readonly PriorityBand<Payload>[],

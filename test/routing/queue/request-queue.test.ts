@@ -246,7 +246,7 @@ describe("the time to come back", () => {
   });
 
   it("is given out at the pace of the key, not of all keys together", () => {
-    const queue = flatQueue({ mostWaiting: 20, shareOfFree: 1_000_000, promisedShare: 1 });
+    const queue = flatQueue({ mostWaiting: 20, shareOfFree: 1_000_000, promisedShare: 1, heldAheadMs: 0 });
     for (let i = 0; i < 20; i++) queue.offer(asked(`r${i}`, { key: i < 10 ? "a" : "b" }), 0);
     const retries = ["a", "a", "b"].map((key, i) => queue.offer(asked(`again${i}`, { key }), 0));
     expect(retries).toMatchObject([{ retryAfterMs: 100 }, { retryAfterMs: 300 }, { retryAfterMs: 200 }]);
