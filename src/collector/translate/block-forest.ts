@@ -1,3 +1,4 @@
+import { NONE } from "./block-grade.ts";
 import type { BlockKey } from "./block-key.ts";
 import { type BlockIndex, FIELD, NIL } from "./block-records.ts";
 import { BlockTree, FLAG } from "./block-tree.ts";
@@ -92,6 +93,40 @@ export class BlockForest {
     this.held.settle(block);
     this.lineUp(block);
     return true;
+  }
+
+  /**
+   * The block and all before it are on the GPU in these groups: engines compute a block only behind blocks that they
+   * hold. So what a loss of events has taken away comes back with the first request that goes on from it.
+   */
+  reviveUpTo(block: BlockIndex, groups: number): void {
+    const absent: BlockIndex[] = [];
+    for (let at = block; at !== NIL && this.tree.has(at, FLAG.placed); at = this.tree.parentOf(at)) {
+      if ((this.tree.groupsOf(at) & groups) === groups) break;
+      absent.push(at);
+    }
+    // The first ones first: each then settles once.
+    for (let at = absent.pop(); at !== undefined; at = absent.pop()) this.putIn(at, 0, groups);
+  }
+
+  /**
+   * Nobody can tell any more which blocks are present: all count as absent, and what they hold stays known for a while.
+   * Claims are not touched: whoever calls this has voided them all.
+   */
+  doubtAll(): void {
+    const { tree } = this;
+    for (let block = tree.records.limit - 1; block > 0; block--) {
+      if (!tree.has(block, FLAG.live)) continue;
+      tree.setGroups(block, 0);
+      tree.lower(block, FLAG.hostMedia);
+      tree.setHeldGrade(block, NONE);
+      tree.setShownGrade(block, NONE);
+    }
+    this.#removed.expect(tree.records.live);
+    // The latest first, so that they are let go of first: what came early is what many go on from.
+    for (let block = tree.records.limit - 1; block > 0; block--) {
+      if (tree.has(block, FLAG.live)) this.lineUp(block);
+    }
   }
 
   /** Lets go of a block sooner or later, if it is absent. */

@@ -109,18 +109,29 @@ export class PodTranslation {
     this.#history = "lost";
   }
 
-  /** Nothing learned so far is certain; with `clear`, nothing holds. */
-  forget(epoch: string, history: "unproven" | "lost", reset: "clear" | "doubt"): void {
+  /** The engine's cache is another one now. */
+  begin(epoch: string): void {
     this.#ranks.clear();
-    this.#restoredHistory = undefined;
-    this.#position = undefined;
-    this.#history = history;
     this.#hashesUnchained = false;
     this.#extraKeysMissing = false;
     this.#saltsLeftOut = false;
     this.#otherKinds.clear();
     this.#epoch = epoch;
-    this.#reset(reset);
+    this.#lose("unproven");
+    this.#reset("clear");
+  }
+
+  /** Events were missed: what blocks hold is still known, but not which of them are there. */
+  doubt(history: "unproven" | "lost"): void {
+    for (const { forest } of this.#ranks.values()) forest.doubtAll();
+    this.#lose(history);
+    this.#reset("doubt");
+  }
+
+  #lose(history: "unproven" | "lost"): void {
+    this.#restoredHistory = undefined;
+    this.#position = undefined;
+    this.#history = history;
   }
 
   /** The pod goes by another epoch from now on, without having restarted. */

@@ -104,6 +104,7 @@ export class RankBlocks {
     if (parentBlockHash !== undefined) {
       before = this.#blockBefore(parentBlockHash, blockHashes.length);
       if (before === NIL) return NIL;
+      if (medium === 0) this.forest.reviveUpTo(before, group);
     }
     for (let place = 0; place < blockHashes.length; place++) {
       const block = this.#identify({ event, place, before, medium });

@@ -174,7 +174,7 @@ describe("PodTranslation", () => {
     const { translation, edge, take } = translate();
     take([storedEvent(chain("a", 6, 100), BLOCK_TOKENS)]);
     translation.collect(1000);
-    translation.forget("e2", "unproven", "clear");
+    translation.begin("e2");
     expect(edge.claims.size).toBe(0);
     expect(translation.sizes.blocks).toBe(0);
   });
