@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { collectorCommand } from "./collector/collector-command.ts";
 import { coreCommand } from "./core-command.ts";
 import { proxyCommand } from "./proxy/proxy-command.ts";
 import { replayCommand } from "./replay/replay-command.ts";
@@ -8,7 +9,8 @@ const program = new Command("bench")
   .description("Warmpath's measurements, all on this machine's loopback")
   .addCommand(replayCommand())
   .addCommand(proxyCommand())
-  .addCommand(coreCommand());
+  .addCommand(coreCommand())
+  .addCommand(collectorCommand());
 
 try {
   await program.parseAsync();
