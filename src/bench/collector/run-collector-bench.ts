@@ -11,7 +11,7 @@ import { PushSink } from "./push-sink.ts";
 
 const MODEL = "qwen3-8b";
 /** Blocks of all pods together that may wait between publishers and collector. */
-const WINDOW_BLOCKS = 60_000;
+const WINDOW_BLOCKS = 16_000;
 /** Part of the tables that the steady spell replaces. */
 const TURNOVER = 0.75;
 const READY_MS = 60_000;
@@ -58,7 +58,14 @@ export async function runCollectorBench(options: CollectorBenchOptions): Promise
       followed.push({ engine, events });
     }
     const engines = followed.map(({ engine }) => engine);
-    const collector = await MeasuredCollector.start({ folder, model: MODEL, engines, edgeUrl: sink.url, nodeArgs, signal });
+    const collector = await MeasuredCollector.start({
+      folder,
+      model: MODEL,
+      engines,
+      edgeUrl: sink.url,
+      nodeArgs,
+      signal,
+    });
     stops.push(() => collector.stop());
     return await measure(options, { collector, sink, followed });
   } finally {
@@ -81,7 +88,12 @@ async function measure(options: CollectorBenchOptions, bench: Bench): Promise<Co
   progress("replacing blocks, as fast as they are taken ...");
   const steady = await spell(bench, "steady", ahead, signal);
   progress(`replacing blocks, ${pacedTokensPerS} tokens/s a pod ...`);
-  const paced = await spell(bench, "paced", (publications, engine) => publishPaced(engine, publications, pacedTokensPerS, signal), signal);
+  const paced = await spell(
+    bench,
+    "paced",
+    (publications, engine) => publishPaced(engine, publications, pacedTokensPerS, signal),
+    signal,
+  );
   const { peakRssMb } = await collector.usage();
   const counts = await collector.counts();
   const row = collectorRow({ pods, blocksPerPod, pacedTokensPerS, startRssMb, peakRssMb, counts, fill, steady, paced });
@@ -101,10 +113,13 @@ async function spell(
   const batchesBefore = new Map(followed.map(({ engine }) => [engine, takenBatches(sink, engine)]));
   await Promise.all(followed.map(({ events, engine }) => publish(events[part], engine)));
   const isTaken = (): boolean =>
-    followed.every(({ events, engine }) => takenBatches(sink, engine) - (batchesBefore.get(engine) ?? 0) >= events[part].length);
+    followed.every(
+      ({ events, engine }) => takenBatches(sink, engine) - (batchesBefore.get(engine) ?? 0) >= events[part].length,
+    );
   const taken = await waitUntil(async () => isTaken() || collector.end !== undefined, QUIET_MS, signal);
   const wallS = (performance.now() - startMs) / 1000;
-  if (!taken || collector.end !== undefined) throw new Error(`the collector did not take all events: it ${collector.end ?? "is behind"}`);
+  if (!taken || collector.end !== undefined)
+    throw new Error(`the collector did not take all events: it ${collector.end ?? "is behind"}`);
   const [usage, counts] = [await collector.usage(), await collector.counts()];
   return {
     blocks: storedBlocks(publications),
@@ -119,7 +134,10 @@ async function spell(
   };
 }
 
-function brokenInvariants({ collector, sink, followed }: Bench, counts: { readonly tableBlocks: number; readonly spoolOverflows: number }): string[] {
+function brokenInvariants(
+  { collector, sink, followed }: Bench,
+  counts: { readonly tableBlocks: number; readonly spoolOverflows: number },
+): string[] {
   const broken = sink.faults.map((fault) => `a push could not be read: ${fault}`);
   if (collector.end !== undefined) broken.push(`the collector ${collector.end}`);
   if (counts.spoolOverflows > 0) broken.push(`claims were given up for a resync ${counts.spoolOverflows} times`);
@@ -134,7 +152,8 @@ function brokenInvariants({ collector, sink, followed }: Bench, counts: { readon
     }
   }
   const cached = followed.reduce((sum, { events }) => sum + events.cachedBlocks, 0);
-  if (counts.tableBlocks < cached) broken.push(`${cached} blocks in the engines' caches, ${counts.tableBlocks} in the tables`);
+  if (counts.tableBlocks < cached)
+    broken.push(`${cached} blocks in the engines' caches, ${counts.tableBlocks} in the tables`);
   return broken;
 }
 
