@@ -14,6 +14,7 @@ type CollectorCommandOptions = {
   readonly trace: readonly string[];
   readonly rate: number;
   readonly seconds: number;
+  readonly frugal: boolean;
   readonly nodeArgs: readonly string[];
   readonly seed: number;
   readonly json?: true;
@@ -28,7 +29,8 @@ export function collectorCommand(): Command {
     .option("--trace <files>", "trace files with texts, separated by commas", names, [])
     .option("--rate <tokensPerS>", "new tokens a second of each pod in the paced spell", positiveNumber, 20_000)
     .option("--seconds <s>", "length of the paced spell", positiveNumber, 20)
-    .option("--node-args <args>", "arguments of the collector's Node, separated by commas", names, [])
+    .option("--no-frugal", "start the collector without the settings of Node and glibc that save memory")
+    .option("--node-args <args>", "more arguments for the collector's Node, separated by commas", names, [])
     .option("--seed <n>", "seed of the order of conversations", wholeNumber(0), 1)
     .option("--json", "print the result as one line of JSON")
     .action(collector);
@@ -36,7 +38,7 @@ export function collectorCommand(): Command {
 
 async function collector(options: CollectorCommandOptions): Promise<void> {
   const startedAtMs = Date.now();
-  const { pods, blocks, rate, seconds, trace, nodeArgs, seed, json } = options;
+  const { pods, blocks, rate, seconds, trace, frugal, nodeArgs, seed, json } = options;
   progress("encoding conversations ...");
   const { source, conversations } = await loadConversations(trace, seed);
   const { row, broken } = await untilInterrupted((signal) =>
@@ -47,7 +49,7 @@ async function collector(options: CollectorCommandOptions): Promise<void> {
         pacedSeconds: seconds,
         pacedTokensPerS: rate,
         conversations,
-        nodeArgs,
+        start: { frugal, nodeArgs },
         folder,
         seed,
         signal,
@@ -58,6 +60,9 @@ async function collector(options: CollectorCommandOptions): Promise<void> {
     `events: the simulated engine's scheduler and cache, playing ${conversations.length} conversations of ${source}`,
     "the collector's own process, events over ZMQ, pushes over HTTP to a sink that counts them",
     "blocksPerS: while blocks are evicted, by second of computing time of the process's threads together",
+    frugal
+      ? "rssMb: peak, with --max-semi-space-size=4 and MALLOC_ARENA_MAX=1"
+      : "rssMb: peak, with the settings of Node and glibc as they are",
     "bytes and recheckedShare: of the paced spell, each pod at its own pace",
   ];
   const measured = { command: "collector", seed, startedAtMs, brokenInvariants: broken, notes, rows: [row] };

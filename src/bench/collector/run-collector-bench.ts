@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { progress } from "../report/progress.ts";
 import { waitUntil } from "../stack/wait-until.ts";
 import { type CollectorRow, collectorRow, type Spell } from "./collector-row.ts";
@@ -5,17 +6,19 @@ import type { Conversations } from "./conversation-tokens.ts";
 import { EngineStandIn } from "./engine-stand-in.ts";
 import { publishAhead, publishPaced } from "./event-feed.ts";
 import { type PodEvents, payloadBytes, planEvents, storedBlocks } from "./event-plan.ts";
-import { MeasuredCollector } from "./measured-collector.ts";
+import { type CollectorCounts, type CollectorStart, MeasuredCollector } from "./measured-collector.ts";
 import type { Publication } from "./played-engine.ts";
 import { PushSink } from "./push-sink.ts";
 
 const MODEL = "qwen3-8b";
 /** Blocks of all pods together that may wait between publishers and collector. */
-const WINDOW_BLOCKS = 16_000;
+const WINDOW_BLOCKS = 30_000;
 /** Part of the tables that the steady spell replaces. */
 const TURNOVER = 0.75;
 const READY_MS = 60_000;
 const QUIET_MS = 120_000;
+/** Checks come in spells much closer together. */
+const LULL_MS = 500;
 
 export type CollectorBenchOptions = {
   readonly pods: number;
@@ -24,7 +27,7 @@ export type CollectorBenchOptions = {
   /** New tokens a second of each pod, in the paced spell. */
   readonly pacedTokensPerS: number;
   readonly conversations: Conversations["conversations"];
-  readonly nodeArgs: readonly string[];
+  readonly start: CollectorStart;
   readonly folder: string;
   readonly seed: number;
   readonly signal: AbortSignal;
@@ -36,7 +39,7 @@ type Followed = { readonly engine: EngineStandIn; readonly events: PodEvents };
 
 /** Feeds the collector, in a process of its own, with the events of so many pods, and measures what it uses. */
 export async function runCollectorBench(options: CollectorBenchOptions): Promise<CollectorBenchResult> {
-  const { pods, blocksPerPod, pacedSeconds, pacedTokensPerS, seed, folder, nodeArgs, signal } = options;
+  const { pods, blocksPerPod, pacedSeconds, pacedTokensPerS, seed, folder, start, signal } = options;
   progress(`making the events of ${pods} pods ...`);
   const plans = await planEvents({
     conversations: options.conversations,
@@ -63,7 +66,7 @@ export async function runCollectorBench(options: CollectorBenchOptions): Promise
       model: MODEL,
       engines,
       edgeUrl: sink.url,
-      nodeArgs,
+      start,
       signal,
     });
     stops.push(() => collector.stop());
@@ -118,9 +121,10 @@ async function spell(
     );
   const taken = await waitUntil(async () => isTaken() || collector.end !== undefined, QUIET_MS, signal);
   const wallS = (performance.now() - startMs) / 1000;
+  const usage = await collector.usage();
   if (!taken || collector.end !== undefined)
     throw new Error(`the collector did not take all events: it ${collector.end ?? "is behind"}`);
-  const [usage, counts] = [await collector.usage(), await collector.counts()];
+  const counts = await checkedAll(collector, signal);
   return {
     blocks: storedBlocks(publications),
     messages: publications.length,
@@ -134,10 +138,17 @@ async function spell(
   };
 }
 
-function brokenInvariants(
-  { collector, sink, followed }: Bench,
-  counts: { readonly tableBlocks: number; readonly spoolOverflows: number },
-): string[] {
+/** What it has counted once no check of what models wrote is waiting any more. */
+async function checkedAll(collector: MeasuredCollector, signal: AbortSignal): Promise<CollectorCounts> {
+  for (let before = await collector.counts(); ; ) {
+    await delay(LULL_MS, undefined, { signal });
+    const counts = await collector.counts();
+    if (counts.checked === before.checked) return counts;
+    before = counts;
+  }
+}
+
+function brokenInvariants({ collector, sink, followed }: Bench, counts: CollectorCounts): string[] {
   const broken = sink.faults.map((fault) => `a push could not be read: ${fault}`);
   if (collector.end !== undefined) broken.push(`the collector ${collector.end}`);
   if (counts.spoolOverflows > 0) broken.push(`claims were given up for a resync ${counts.spoolOverflows} times`);
