@@ -12,9 +12,11 @@ import { noTranslationCounts } from "../../src/collector/translate/translation-c
 import { encodePush } from "../../src/protocol/push-codec.ts";
 import { pushMessageSchema } from "../../src/protocol/push-message.ts";
 import { type Random, seededRandom } from "../../src/routing/random.ts";
-import { type Frames, mutatedBytes, mutatedValue } from "./kv-events/mutations.ts";
+import { mutatedBytes, mutatedValue } from "../protocol/mutations.ts";
 import { framesOf, readRecording, recordings } from "./kv-events/recordings.ts";
 import { inventedVocabulary, MODEL, SECRET, segmentText } from "./translate/text-of-tokens.ts";
+
+type Frames = readonly [topic: Buffer, sequence: Buffer, payload: Buffer];
 
 const FRAMES = 100_000;
 /** Messages of one engine, and of one way to be wrong. */
@@ -42,7 +44,7 @@ function pick<Value>(values: readonly Value[], random: Random): Value {
 }
 
 /** Mostly the next number, so that what comes is looked at and not only dropped. */
-function numbered(sequence: number, random: Random): Buffer {
+function numbered(sequence: number, random: Random): Uint8Array {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64BE(BigInt(sequence));
   if (random() >= BROKEN_NUMBERS) return bytes;
@@ -50,17 +52,17 @@ function numbered(sequence: number, random: Random): Buffer {
 }
 
 /** Readable messages that say what is wrong, among some that do not. */
-function misleadingFrames(engine: readonly Frames[], sequence: number, random: Random): Buffer[] {
+function misleadingFrames(engine: readonly Frames[], sequence: number, random: Random): Uint8Array[] {
   const [topic, , payload] = pick(engine, random);
   const number = Buffer.alloc(8);
   number.writeBigUInt64BE(BigInt(sequence));
   return [topic, number, random() < 0.6 ? payload : mutatedValue(payload, random)];
 }
 
-function brokenFrames(engine: readonly Frames[], sequence: number, random: Random): Buffer[] {
+function brokenFrames(engine: readonly Frames[], sequence: number, random: Random): Uint8Array[] {
   const [topic, , payload] = pick(engine, random);
   const changed = mutatedBytes(payload, pick(pick(recorded, random), random)[2], random);
-  const frames = [topic, numbered(sequence, random), changed];
+  const frames: Uint8Array[] = [topic, numbered(sequence, random), changed];
   const kind = random();
   if (kind < 0.005) frames.pop();
   else if (kind < 0.01) frames.push(topic);

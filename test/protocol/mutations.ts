@@ -1,8 +1,5 @@
 import { decode, encode } from "@msgpack/msgpack";
-import type { Random } from "../../../src/routing/random.ts";
-
-/** The three frames of a publication. */
-export type Frames = readonly [topic: Buffer, sequence: Buffer, payload: Buffer];
+import type { Random } from "../../src/routing/random.ts";
 
 /** First bytes of MessagePack values of every type, and lengths at their bounds. */
 const TAGS = [
@@ -12,8 +9,8 @@ const TAGS = [
 const LENGTH_TAGS = [0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf];
 
 /** Bytes changed in one of the ways in which they break: flips, cuts, splices, false lengths, swapped types. */
-export function mutatedBytes(bytes: Uint8Array, other: Uint8Array, random: Random): Buffer {
-  const changed = Buffer.from(bytes);
+export function mutatedBytes(bytes: Uint8Array, other: Uint8Array, random: Random): Uint8Array<ArrayBuffer> {
+  const changed = new Uint8Array(bytes);
   const anywhere = (): number => Math.floor(random() * changed.byteLength);
   switch (Math.floor(random() * 5)) {
     case 0:
@@ -23,14 +20,18 @@ export function mutatedBytes(bytes: Uint8Array, other: Uint8Array, random: Rando
       }
       return changed;
     case 1:
-      return changed.subarray(0, anywhere());
+      return changed.slice(0, anywhere());
     case 2:
-      return Buffer.concat([changed.subarray(0, anywhere()), other.subarray(Math.floor(random() * other.byteLength))]);
+      return Uint8Array.from([
+        ...changed.subarray(0, anywhere()),
+        ...other.subarray(Math.floor(random() * other.byteLength)),
+      ]);
     case 3: {
-      const length = Buffer.alloc(5);
-      length[0] = LENGTH_TAGS[Math.floor(random() * LENGTH_TAGS.length)] as number;
-      length.writeUInt32BE(Math.floor(2 ** (32 * random())), 1);
-      length.copy(changed, anywhere());
+      const length = new DataView(new ArrayBuffer(5));
+      length.setUint8(0, LENGTH_TAGS[Math.floor(random() * LENGTH_TAGS.length)] as number);
+      length.setUint32(1, Math.floor(2 ** (32 * random())));
+      const at = anywhere();
+      changed.set(new Uint8Array(length.buffer).subarray(0, changed.byteLength - at), at);
       return changed;
     }
     default:
@@ -40,10 +41,10 @@ export function mutatedBytes(bytes: Uint8Array, other: Uint8Array, random: Rando
 }
 
 /** MessagePack whose value is changed somewhere inside and written anew: what it says is wrong, not how it is written. */
-export function mutatedValue(bytes: Uint8Array, random: Random): Buffer {
+export function mutatedValue(bytes: Uint8Array, random: Random): Uint8Array<ArrayBuffer> {
   let value = decode(bytes, { useBigInt64: true });
   for (let changes = 1 + Math.floor(random() * 3); changes > 0; changes--) value = changedSomewhere(value, random);
-  return Buffer.from(encode(value, { useBigInt64: true }));
+  return encode(value, { useBigInt64: true });
 }
 
 const ODD_VALUES: readonly unknown[] = [
