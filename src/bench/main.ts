@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { collectorCommand } from "./collector/collector-command.ts";
 import { coreCommand } from "./core-command.ts";
 import { exactCommand } from "./exact/exact-command.ts";
 import { proxyCommand } from "./proxy/proxy-command.ts";
@@ -10,7 +11,8 @@ const program = new Command("bench")
   .addCommand(replayCommand())
   .addCommand(exactCommand())
   .addCommand(proxyCommand())
-  .addCommand(coreCommand());
+  .addCommand(coreCommand())
+  .addCommand(collectorCommand());
 
 try {
   await program.parseAsync();

@@ -1,4 +1,4 @@
-import { NONE } from "./block-grade.ts";
+import { GPU, NONE } from "./block-grade.ts";
 import type { BlockKey } from "./block-key.ts";
 import { type BlockIndex, FIELD, NIL } from "./block-records.ts";
 import { BlockTree, FLAG } from "./block-tree.ts";
@@ -8,6 +8,9 @@ import { RemovedLine } from "./removed-line.ts";
 import type { SegmentClaims } from "./segment-claims.ts";
 import { SegmentRun, type SegmentText } from "./segment-run.ts";
 import type { TranslationCounts } from "./translation-counts.ts";
+
+/** What cannot be held at all (other tokens, other cache groups) is not searched for holes to its very start. */
+const MOST_PRESENT = 64;
 
 export type BlockForestOptions = {
   readonly text: SegmentText;
@@ -100,10 +103,13 @@ export class BlockForest {
    * hold. So what a loss of events has taken away comes back with the first request that goes on from it.
    */
   reviveUpTo(block: BlockIndex, groups: number): void {
+    const { tree } = this;
     const absent: BlockIndex[] = [];
-    for (let at = block; at !== NIL && this.tree.has(at, FLAG.placed); at = this.tree.parentOf(at)) {
-      if ((this.tree.groupsOf(at) & groups) === groups) break;
-      absent.push(at);
+    let present = 0;
+    for (let at = block; at !== NIL && tree.has(at, FLAG.placed) && present < MOST_PRESENT; at = tree.parentOf(at)) {
+      if (tree.heldGrade(at) === GPU) break;
+      if ((tree.groupsOf(at) & groups) === groups) present++;
+      else absent.push(at);
     }
     // The first ones first: each then settles once.
     for (let at = absent.pop(); at !== undefined; at = absent.pop()) this.putIn(at, 0, groups);

@@ -179,6 +179,34 @@ describe("PodTranslation", () => {
     expect(translation.sizes.blocks).toBe(0);
   });
 
+  it("claims nothing after events were lost, until a store behind known blocks says that they are there", () => {
+    const { translation, edge, take } = translate();
+    const trunk = chain("a", 6, 100);
+    const branch = chain("b", 4, 500, trunk[3]);
+    take([storedEvent(trunk, BLOCK_TOKENS)]);
+    translation.collect(1000);
+    translation.doubt("lost");
+    translation.collect(1000);
+    expect(edge.claims.size).toBe(0);
+    expect(translation.evidence.history).toBe("lost");
+    take([storedEvent(branch, BLOCK_TOKENS)]);
+    translation.collect(1000);
+    expect([...edge.claims.keys()].sort()).toEqual(namesOf([...trunk.slice(0, 4), ...branch]).sort());
+    take([removedEvent([trunk[0]?.hash ?? ""])]);
+    translation.collect(1000);
+    expect(edge.claims.size).toBe(0);
+  });
+
+  it("does not take a store in a host tier as word of what the GPU has", () => {
+    const { translation, edge, take } = translate();
+    const blocks = chain("a", 6, 100);
+    take([storedEvent(blocks.slice(0, 5), BLOCK_TOKENS)]);
+    translation.doubt("lost");
+    take([storedEvent(blocks.slice(5), BLOCK_TOKENS, "CPU")]);
+    translation.collect(1000);
+    expect(edge.claims.size).toBe(0);
+  });
+
   it("ends a resync with what the table holds, whatever happens while its pages are asked for", () => {
     const step = fc.oneof(
       { weight: 5, arbitrary: fc.record({ do: fc.constant("store" as const), block: fc.nat(47), run: fc.nat(5) }) },
