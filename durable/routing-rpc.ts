@@ -10,12 +10,22 @@ import type { LeaseStub } from "./lease-stub.ts";
 export type RouteCall = {
   readonly model: string;
   readonly policy: string;
+  /** The policy's parameters as JSON text, where settings give some. */
+  readonly policyParameters?: string | undefined;
   /** Segment hashes, 8 bytes each. */
   readonly segments: Uint32Array<ArrayBuffer>;
   readonly segmentBytes: number;
   readonly promptBytes: number;
   readonly promptTokens?: number | undefined;
   readonly choices: number;
+  /** Set where the model's name is one of its LoRA adapters. */
+  readonly adapter?: string | undefined;
+  /** Hashes of the session, of who asks, and of how the conversation begins. */
+  readonly session?: string | undefined;
+  readonly user?: string | undefined;
+  readonly opening?: string | undefined;
+  /** Within what time the client would like its first token. */
+  readonly sloTtftMs?: number | undefined;
   /** Asks for the whole decision record: for keys with `debug`. */
   readonly explain: boolean;
 };
@@ -40,7 +50,12 @@ export type RoutedRequest = {
 };
 
 export type RefusedRequest =
-  | { readonly ok: false; readonly reason: "unknown_policy"; readonly known: readonly string[] }
+  | {
+      readonly ok: false;
+      readonly reason: "unknown_policy";
+      readonly known: readonly string[];
+      readonly problem?: string;
+    }
   | { readonly ok: false; readonly reason: "no_endpoints"; readonly podsKnown: number };
 
 /** `lease` is there exactly when `ok` is true. Dispose the reply when the request is over: it closes the lease. */

@@ -109,8 +109,7 @@ function conclude(
   usage: Usage | undefined,
 ): void {
   context.over();
-  const { promptTokens, cachedTokens } = usage ?? {};
-  context.waitUntil(context.lease.finish({ kind, promptTokens, cachedTokens }));
+  context.waitUntil(context.lease.finish({ kind, ...usage }));
 }
 
 function replyHeaders(response: Response, added: Headers): Headers {

@@ -1,11 +1,13 @@
+import type { RefusedRequest } from "../../durable/routing-rpc.ts";
 import type { KeySettings, Settings } from "../settings/settings.ts";
 import { type Env, hashSecret } from "./env.ts";
 import { forward } from "./forward.ts";
 import { type GenerationEndpoint, type GenerationRequest, readGenerationRequest } from "./generation-request.ts";
 import { HeldLease } from "./held-lease.ts";
-import { resolveModel } from "./model-resolution.ts";
+import { type ResolvedModel, resolveModel } from "./model-resolution.ts";
 import { promptSegments } from "./prompt-segments.ts";
 import { Refusal } from "./refusal.ts";
+import { requestAffinity, SESSION_HEADER, sessionName } from "./request-affinity.ts";
 import { holdBody } from "./request-body.ts";
 import { callRoute } from "./router-call.ts";
 import { withStreamUsage } from "./usage.ts";
@@ -36,16 +38,23 @@ export async function generate(call: GenerationCall): Promise<Response> {
   try {
     const asked = readGenerationRequest(endpoint, held.bytes);
     const model = resolveModel(asked.model, settings, key);
-    const policy = request.headers.get("routing-strategy") ?? model.settings.policy;
+    const { policy, policyParameters } = policyOf(request.headers, model);
+    const named = sessionName(request.headers, asked);
+    // Who asks for affinity without a session is given one to come back with, as by AIBrix.
+    const given = named === undefined && policy.includes("session-affinity") ? crypto.randomUUID() : undefined;
     const { segments, promptBytes, approximate } = await promptSegments(asked, model, settings.limits, hashSecret(env));
     const reply = await callRoute(env, model, {
       model: asked.model,
       policy,
+      policyParameters,
       segments,
       segmentBytes: model.settings.segmentBytes,
       promptBytes,
       promptTokens: asked.promptTokens,
       choices: asked.choices,
+      adapter: model.adapter,
+      ...(await requestAffinity(named ?? given, request.headers, asked, key, hashSecret(env))),
+      sloTtftMs: sloTtftMs(request.headers),
       explain: key.debug,
     });
     if (!reply.ok) throw refusalOf(reply, asked.model, policy);
@@ -64,7 +73,10 @@ export async function generate(call: GenerationCall): Promise<Response> {
       routeMs: Date.now() - arrivedMs,
       waitUntil,
       releaseBody: held.release,
-      describe: (lease, headers) => describe(lease, policy, key, approximate, headers),
+      describe: (lease, headers) => {
+        if (given !== undefined) headers.set(SESSION_HEADER, given);
+        describe(lease, policy, key, approximate, headers);
+      },
     });
   } catch (error) {
     held.release();
@@ -80,14 +92,25 @@ function streamUsageOf(asked: GenerationRequest, oneIn: number): "skip" | "read"
   return asked.hasStreamOptions ? "skip" : "strip";
 }
 
-function refusalOf(
-  reply: { reason: "unknown_policy"; known: readonly string[] } | { reason: "no_endpoints"; podsKnown: number },
-  model: string,
-  policy: string,
-): Refusal {
+/** The policy a request is placed by: of its header, else of the model. Parameters go with the policy they were set for. */
+function policyOf(headers: Headers, { settings }: ResolvedModel) {
+  const { name, parameters } = settings.policy;
+  const policy = headers.get("routing-strategy")?.trim() || name;
+  const set = policy === name && Object.keys(parameters).length > 0;
+  return { policy, policyParameters: set ? JSON.stringify(parameters) : undefined };
+}
+
+/** The client's goal for its first token. One that is no positive number is none. */
+function sloTtftMs(headers: Headers): number | undefined {
+  const goalMs = Number(headers.get("x-slo-ttft-ms") ?? Number.NaN);
+  return Number.isFinite(goalMs) && goalMs > 0 ? goalMs : undefined;
+}
+
+function refusalOf(reply: RefusedRequest, model: string, policy: string): Refusal {
   if (reply.reason === "unknown_policy") {
     const known = reply.known.join(", ");
-    return new Refusal("unknown_policy", `Unknown routing strategy \`${policy}\`. Use one of: ${known}.`, {
+    const problem = reply.problem === undefined ? "" : `: ${reply.problem}`;
+    return new Refusal("unknown_policy", `Unknown routing strategy \`${policy}\`${problem}. Use one of: ${known}.`, {
       param: "routing-strategy",
     });
   }

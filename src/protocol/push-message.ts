@@ -23,6 +23,22 @@ const engineSampleSchema = z.object({
   prefixQueryTokens: z.number().min(0).optional(),
   /** Prompt tokens the prefix cache answered since the engine started. */
   prefixHitTokens: z.number().min(0).optional(),
+  /** The engine's own measure of how full its batches are, 0 to 1. */
+  utilization: z.number().min(0).max(1).optional(),
+  /** Tokens generated in a second, as the engine measures it. */
+  generationTokensPerS: z.number().min(0).optional(),
+  /** Tokens taken in and generated since the engine started. */
+  promptTokens: z.number().min(0).optional(),
+  generationTokens: z.number().min(0).optional(),
+  /** Requests timed since the engine started, and the sums of their times: queue, first token, whole. */
+  timedRequests: z.number().min(0).optional(),
+  queueS: z.number().min(0).optional(),
+  firstTokenS: z.number().min(0).optional(),
+  requestS: z.number().min(0).optional(),
+  /** LoRA adapters in the running batch and in the queue, and how many may be active at once. */
+  runningAdapters: z.array(name).max(1024).optional(),
+  waitingAdapters: z.array(name).max(1024).optional(),
+  mostAdapters: count.optional(),
 });
 export type EngineSample = z.infer<typeof engineSampleSchema>;
 

@@ -3,7 +3,7 @@ import type { HitPrediction } from "./lease-ledger.ts";
 import type { DecisionRecord, RouteRequest } from "./placement.ts";
 import type { Pod } from "./pod.ts";
 import type { PodMatch } from "./pod-claims.ts";
-import type { Candidate, Policy, PolicyContext } from "./policy.ts";
+import type { Candidate, Policy, PolicyContext, PolicyPlacement, PolicyRequest } from "./policy.ts";
 import { promptLength } from "./prompt-length.ts";
 
 /** What a decision is made from, beside the request. `matches[i]` belongs to `pods[i]`. */
@@ -11,8 +11,9 @@ export type DecisionTerms = PolicyContext & {
   readonly policy: Policy;
   readonly pods: readonly Pod[];
   readonly matches: readonly PodMatch[];
-  readonly nowMs: number;
   readonly adopting: boolean;
+  /** The request was placed before, on a pod that failed it. */
+  readonly retried: boolean;
 };
 
 /** The chosen pod, with what its lease needs to know. */
@@ -22,25 +23,29 @@ export type Decided = {
   readonly matchedTokens: number;
   /** Undefined for a prompt without segments. */
   readonly prediction: HitPrediction | undefined;
+  /** For the policy's memory; good until a count changes. */
+  readonly placement: PolicyPlacement;
   /** The whole record, made on demand: most requests never ask for it. */
   readonly record: () => DecisionRecord;
 };
 
 /** Asks the policy. Pure: equal arguments give equal decisions. `pods` is not empty. */
 export function decide(request: RouteRequest, terms: DecisionTerms): Decided {
-  const { policy, pods, matches, rates } = terms;
+  const { policy, pods, matches, rates, nowMs, retried } = terms;
   const promptTokens = request.promptTokens ?? promptLength(request, matches, rates);
   const segments = request.segments.length / 2;
   const candidates = candidatesOf(pods, { ...terms, promptTokens });
-  const asked = { promptTokens, segments, choices: request.choices };
+  const asked = policyRequest(request, promptTokens);
   const { chosen, terms: values } = policy.decide(asked, candidates, terms);
   const pod = pods[chosen] as Pod;
-  const { matchedTokens, matchedSegments } = candidates[chosen] as Candidate;
+  const candidate = candidates[chosen] as Candidate;
+  const { matchedTokens, matchedSegments } = candidate;
   const toleranceTokens = request.segmentBytes / rates.bytesPerToken + (pod.facts.blockTokens ?? 0);
   return {
     pod,
     promptTokens,
     matchedTokens,
+    placement: { request: asked, candidates, chosen: candidate, nowMs, retried },
     prediction: segments === 0 ? undefined : { hitTokens: matchedTokens, toleranceTokens },
     record: () => ({
       policy: policy.name,
@@ -52,6 +57,22 @@ export function decide(request: RouteRequest, terms: DecisionTerms): Decided {
       candidates: candidates.map(({ id }) => id),
       terms: candidates.map((_, i) => rowOf(values, i, policy.columns.length)),
     }),
+  };
+}
+
+function policyRequest(request: RouteRequest, promptTokens: number): PolicyRequest {
+  const { model, segments, choices, adapter, session, user, sloTtftMs } = request;
+  return {
+    model,
+    promptTokens,
+    segments: segments.length / 2,
+    choices,
+    adapter,
+    session,
+    user,
+    opening: request.opening,
+    firstSegment: segments[0],
+    sloTtftMs,
   };
 }
 

@@ -1,23 +1,36 @@
 const SLOTS = 64;
 const SLOT_MS = 50;
+/** Memory of the busy share. */
+const BUSY_MEMORY_MS = 60_000;
 
 /**
  * How many leases a pod had at a moment of the last seconds, so that an engine's gauge, which is always a little old,
- * is compared with our own count of the same moment.
+ * is compared with our own count of the same moment. And for how much of the time it had any.
  */
 export class InFlightHistory {
   readonly #atMs = new Float64Array(SLOTS).fill(Number.NEGATIVE_INFINITY);
   readonly #counts = new Int32Array(SLOTS);
   #last = 0;
+  #busyShare = 0;
+  #busyAtMs = Number.NEGATIVE_INFINITY;
 
   /** Notes the count that holds from `nowMs` on. Changes within 50 ms share a slot. */
   record(nowMs: number, count: number): void {
+    this.#busyShare = this.busyShare(nowMs);
+    this.#busyAtMs = nowMs;
     const slotMs = Math.floor(nowMs / SLOT_MS) * SLOT_MS;
     if (slotMs > (this.#atMs[this.#last] as number)) {
       this.#last = (this.#last + 1) % SLOTS;
       this.#atMs[this.#last] = slotMs;
     }
     this.#counts[this.#last] = count;
+  }
+
+  /** Share of the time, with an exponential memory of a minute, in which there was a lease: 0 to 1. */
+  busyShare(nowMs: number): number {
+    const keep = Math.exp(Math.min(0, this.#busyAtMs - nowMs) / BUSY_MEMORY_MS);
+    const busy = (this.#counts[this.#last] as number) > 0 ? 1 : 0;
+    return this.#busyShare * keep + busy * (1 - keep);
   }
 
   /** The count at a moment; 0 before the first record, the oldest kept one if the moment is too long ago. */

@@ -1,12 +1,20 @@
-import type { Pod } from "./pod.ts";
+import type { EngineGauges, Pod } from "./pod.ts";
+
+/** Gauges of so long ago say nothing any more: a collector that is cut off goes on reporting its last reading. */
+const MOST_GAUGE_AGE_MS = 10_000;
+
+/** What the engine last reported, if that is not too long ago to be true. */
+export function freshGauges(pod: Pod, nowMs: number): EngineGauges | undefined {
+  return nowMs - pod.gaugesAtMs <= MOST_GAUGE_AGE_MS ? pod.gauges : undefined;
+}
 
 /**
  * Requests on a pod that are not ours: what its engine reported beyond our own leases at the moment of the reading.
- * `undefined` where the engine reports no gauge. While leases of before a restart are being adopted, the history is
+ * `undefined` where the engine reports no gauge, or has not for a while. While leases of before a restart are being adopted, the history is
  * too short to compare with: then the pod's load is the larger of its leases and what the engine reported.
  */
-function foreignRequests(pod: Pod, adopting: boolean): number | undefined {
-  const { gauges } = pod;
+function foreignRequests(pod: Pod, nowMs: number, adopting: boolean): number | undefined {
+  const gauges = freshGauges(pod, nowMs);
   if (gauges?.running === undefined) return undefined;
   const ours = adopting ? pod.inFlight : pod.history.at(pod.gaugesAtMs);
   return Math.max(0, gauges.running + (gauges.waiting ?? 0) - ours);
@@ -16,12 +24,12 @@ function foreignRequests(pod: Pod, adopting: boolean): number | undefined {
  * Foreign requests of each pod. A pod whose engine says nothing is taken to be as busy with them as the busiest that
  * does: unknown is pessimistic, never zero.
  */
-export function foreignLoad(pods: readonly Pod[], adopting: boolean): Float64Array {
+export function foreignLoad(pods: readonly Pod[], nowMs: number, adopting: boolean): Float64Array {
   const load = new Float64Array(pods.length);
   let most = 0;
   let unknown = false;
   for (let i = 0; i < pods.length; i++) {
-    const foreign = foreignRequests(pods[i] as Pod, adopting);
+    const foreign = foreignRequests(pods[i] as Pod, nowMs, adopting);
     if (foreign === undefined) unknown = true;
     else if (foreign > most) most = foreign;
     load[i] = foreign ?? Number.NaN;

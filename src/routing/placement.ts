@@ -4,7 +4,10 @@ import type { Pod } from "./pod.ts";
 export type RouteRequest = {
   /** The name the engine is asked for: base model, alias or adapter. */
   readonly model: string;
+  /** Name of a policy, or a blend of several: `prefix-cache:2,least-request:1`. */
   readonly policy: string;
+  /** The policy's parameters as JSON text, where they are not the defaults. */
+  readonly policyParameters?: string | undefined;
   /** Hashes of the prompt's full segments, low and high words in turn. */
   readonly segments: Uint32Array;
   readonly segmentBytes: number;
@@ -13,11 +16,23 @@ export type RouteRequest = {
   /** Length in tokens where the request itself tells (token-id prompts). */
   readonly promptTokens?: number | undefined;
   readonly choices: number;
+  /** What policies may know beside the prompt (see policy.ts). */
+  readonly adapter?: string | undefined;
+  readonly session?: string | undefined;
+  readonly user?: string | undefined;
+  readonly opening?: string | undefined;
+  readonly sloTtftMs?: number | undefined;
 };
 
 /** Why there is no pod for a request. */
 export type RouteRefusal =
-  | { readonly ok: false; readonly reason: "unknown_policy"; readonly known: readonly string[] }
+  | {
+      readonly ok: false;
+      readonly reason: "unknown_policy";
+      readonly known: readonly string[];
+      /** What is wrong with the name, the blend or the parameters. */
+      readonly problem: string;
+    }
   | { readonly ok: false; readonly reason: "no_endpoints"; readonly podsKnown: number };
 
 /** A decision with every candidate's terms. `terms[i]` belongs to `candidates[i]`, its values to `columns`. */
@@ -47,4 +62,5 @@ export type LeaseOutcome = {
   readonly kind: "completed" | "failed" | "client_left";
   readonly promptTokens?: number | undefined;
   readonly cachedTokens?: number | undefined;
+  readonly completionTokens?: number | undefined;
 };

@@ -1,6 +1,8 @@
 import type { ClaimChange } from "./confirmed-claims.ts";
+import { EnginePaceMeter } from "./engine-pace.ts";
 import { InFlightHistory } from "./in-flight-history.ts";
 import type { EngineGauges, Pod, PodFacts } from "./pod.ts";
+import { textHash } from "./rendezvous.ts";
 
 /** A pod as one push reports it. */
 export type ReportedPod = {
@@ -54,13 +56,18 @@ export class PodRegistry {
     for (const { facts, gauges } of reported) {
       seen.add(facts.id);
       const pod = this.#pods.get(facts.id) ?? this.#add(source, facts, nowMs);
-      if (pod.facts.epoch !== facts.epoch) changes.push({ kind: "restarted", pod });
-      else if (pod.facts.index.mode !== "exact" && facts.index.mode === "exact") changes.push({ kind: "trusted", pod });
+      if (pod.facts.epoch !== facts.epoch) {
+        pod.paceMeter = new EnginePaceMeter();
+        changes.push({ kind: "restarted", pod });
+      } else if (pod.facts.index.mode !== "exact" && facts.index.mode === "exact") {
+        changes.push({ kind: "trusted", pod });
+      }
       pod.source = source;
       pod.facts = facts;
       pod.reportedAtMs = nowMs;
       pod.gauges = gauges;
       if (gauges !== undefined) pod.gaugesAtMs = nowMs - gauges.ageMs;
+      pod.pace = gauges && pod.paceMeter.observe(gauges, pod.gaugesAtMs);
     }
     for (const pod of this.#ordered) {
       if (pod.source !== source || seen.has(pod.id)) continue;
@@ -93,11 +100,14 @@ export class PodRegistry {
   #add(source: string, facts: PodFacts, nowMs: number): Pod {
     const pod: Pod = {
       id: facts.id,
+      hash: textHash(facts.id),
       slot: this.#freeSlots.pop() ?? this.#nextSlot++,
       source,
       facts,
       gauges: undefined,
       gaugesAtMs: nowMs,
+      pace: undefined,
+      paceMeter: new EnginePaceMeter(),
       reportedAtMs: nowMs,
       inFlight: 0,
       awaitingFirstToken: 0,
@@ -109,6 +119,8 @@ export class PodRegistry {
       requests: 0,
       promptTokens: 0,
       cachedTokens: 0,
+      firstTokenMs: undefined,
+      decodeMs: undefined,
     };
     this.#pods.set(pod.id, pod);
     this.#sort();

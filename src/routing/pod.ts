@@ -1,11 +1,20 @@
+import type { EnginePace, EnginePaceMeter, EngineTotals } from "./engine-pace.ts";
 import type { InFlightHistory } from "./in-flight-history.ts";
 
 /** What an engine last said of itself. An absent gauge is unknown, never zero. */
-export type EngineGauges = {
+export type EngineGauges = EngineTotals & {
   readonly running?: number | undefined;
   readonly waiting?: number | undefined;
   /** 0 to 1. */
   readonly kvUsage?: number | undefined;
+  /** The engine's own measure of how full its batches are, 0 to 1. */
+  readonly utilization?: number | undefined;
+  /** Tokens generated in a second, as the engine measures it. */
+  readonly generationTokensPerS?: number | undefined;
+  /** LoRA adapters in the running batch and in the queue, and how many may be active at once. */
+  readonly runningAdapters?: readonly string[] | undefined;
+  readonly waitingAdapters?: readonly string[] | undefined;
+  readonly mostAdapters?: number | undefined;
 };
 
 /**
@@ -32,6 +41,8 @@ export type PodFacts = {
 /** A pod as the router sees it: reported facts, and the router's own account of what it has sent there. */
 export type Pod = {
   readonly id: string;
+  /** Of the id: policies that hash compare it with a request's. */
+  readonly hash: number;
   /** The pod's number in the claim table; reused after the pod is gone. */
   readonly slot: number;
   /** The feed that reports it: only that feed can remove it. */
@@ -40,6 +51,9 @@ export type Pod = {
   gauges: EngineGauges | undefined;
   /** The router's clock when the gauges were read in the engine. */
   gaugesAtMs: number;
+  /** What the engine's totals say of the last minute. */
+  pace: EnginePace | undefined;
+  paceMeter: EnginePaceMeter;
   reportedAtMs: number;
 
   /** Leases open on the pod. */
@@ -59,4 +73,7 @@ export type Pod = {
   requests: number;
   promptTokens: number;
   cachedTokens: number;
+  /** Means of the latest requests as this router saw them: to the first token, and from there to the end. */
+  firstTokenMs: number | undefined;
+  decodeMs: number | undefined;
 };

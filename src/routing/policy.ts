@@ -1,22 +1,43 @@
+import type { EnginePace } from "./engine-pace.ts";
 import type { LearnedRates } from "./learned-rates.ts";
+import type { EngineGauges } from "./pod.ts";
+import type { PolicyMemory, PolicyMemoryView } from "./policy-memory.ts";
 import type { Random } from "./random.ts";
 
-/** What a policy may know about the request it places. */
+/** What a policy may know about the request it places. Names of people and sessions come as hashes only. */
 export type PolicyRequest = {
+  /** The name the engine is asked for: base model, alias or adapter. */
+  readonly model: string;
   readonly promptTokens: number;
   /** Full segments of the prompt that were hashed. */
   readonly segments: number;
   /** Choices asked for (`n`): multiplies decode, not prefill. */
   readonly choices: number;
+  /** Set where `model` is a LoRA adapter: its name. */
+  readonly adapter?: string | undefined;
+  /** Hash of the session the client names. */
+  readonly session?: string | undefined;
+  /** Hash of the one who asks: the end user where the client names one, its API key otherwise. */
+  readonly user?: string | undefined;
+  /** Hash of how the conversation begins: its first user message or prompt, cut short. */
+  readonly opening?: string | undefined;
+  /** Half of the first segment's hash; undefined for a prompt without segments. */
+  readonly firstSegment?: number | undefined;
+  /** The client would like its first token within this time. */
+  readonly sloTtftMs?: number | undefined;
 };
 
-/** One pod a request may go to, with all a policy may know about it. */
+/** One pod a request may go to, with all a policy may know about it. What costs something is computed when read. */
 export type Candidate = {
   readonly id: string;
+  /** Hash of the id (see rendezvous.ts). */
+  readonly hash: number;
   /** Open leases of this router. */
   readonly inFlight: number;
   /** Requests of others on the engine, as far as it reports them (see load.ts). */
   readonly foreign: number;
+  /** Open leases without a first token. */
+  readonly awaitingFirstToken: number;
   /** Uncached prompt tokens of leases that have not seen a first token. */
   readonly backlogTokens: number;
   /** Milliseconds since the prefill at the head of the backlog began; 0 without backlog. */
@@ -26,6 +47,8 @@ export type Candidate = {
   /** Prompt tokens of all open leases: the KV memory they hold at least. */
   readonly promptTokensInFlight: number;
   readonly capacityTokens: number | undefined;
+  readonly maxModelLen: number | undefined;
+  readonly blockTokens: number | undefined;
   /** Leading segments of the prompt the pod is believed to hold. */
   readonly matchedSegments: number;
   /** Tokens of the prompt the pod is believed to take from its cache. */
@@ -36,14 +59,23 @@ export type Candidate = {
   readonly hostSegments: number;
   /** Requests this router has sent there since the pod came up. */
   readonly requests: number;
+  /** What the engine last reported; undefined where it reports nothing, or has not for a while. */
+  readonly gauges: EngineGauges | undefined;
+  /** How the engine has been doing lately by its own totals. */
+  readonly pace: EnginePace | undefined;
+  /** Share of about the last minute in which the pod had a lease open. */
+  readonly busyShare: number;
+  /** This router's own measure: mean time from sending to the first token, and from there to the end. */
+  readonly firstTokenMs: number | undefined;
+  readonly decodeMs: number | undefined;
 };
 
-/** What a policy is given beside request and candidates. It reads no clock and no other randomness. */
+/** What a policy is given beside request and candidates. It reads no other clock, memory or randomness. */
 export type PolicyContext = {
   readonly random: Random;
   readonly rates: LearnedRates;
-  /** Decisions taken so far for this model; grows by one each time. */
-  readonly turn: number;
+  readonly nowMs: number;
+  readonly memory: PolicyMemoryView;
 };
 
 /** The chosen candidate and, for each candidate, the terms that decided: `terms[candidate * columns + column]`. */
@@ -52,16 +84,52 @@ export type PolicyDecision = {
   readonly terms: Float64Array;
 };
 
+/** A decision that was carried out. */
+export type PolicyPlacement = {
+  readonly request: PolicyRequest;
+  readonly candidates: readonly Candidate[];
+  readonly chosen: Candidate;
+  readonly nowMs: number;
+  /** The request was placed before, on a pod that failed it. */
+  readonly retried: boolean;
+};
+
+/** What a placed request came to, where its engine told. */
+export type PolicyOutcome = {
+  readonly request: PolicyRequest;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly nowMs: number;
+};
+
+/** Judges each pod by itself. */
+export type Scorer = {
+  readonly best: "lowest" | "highest";
+  /** Writes one score a candidate; NaN where nothing is known of it. */
+  score(request: PolicyRequest, candidates: readonly Candidate[], context: PolicyContext, scores: Float64Array): void;
+};
+
 /**
- * A way to choose. Pure: equal arguments (the random source included) give equal decisions. `candidates` is never
- * empty and is not to be kept.
+ * A way to choose. `decide` is pure: equal arguments (the random source and the memory included) give equal decisions,
+ * and nothing is changed. `candidates` is never empty, is in the order of the ids, and is not to be kept.
  */
 export type Policy = {
   readonly name: string;
   /** Names of the term columns, units included. */
   readonly columns: readonly string[];
   decide(request: PolicyRequest, candidates: readonly Candidate[], context: PolicyContext): PolicyDecision;
+  /** For blends; absent where the policy does not judge pods one by one. */
+  readonly scorer?: Scorer | undefined;
+  /** Remembers a placement, after the decision. */
+  readonly placed?: ((placement: PolicyPlacement, memory: PolicyMemory) => void) | undefined;
+  /** Corrects the memory by what the request really came to. */
+  readonly settled?: ((outcome: PolicyOutcome, memory: PolicyMemory) => void) | undefined;
 };
+
+/** Requests on a pod: of this router and, as far as its engine tells, of others. */
+export function requestsOn(candidate: Candidate): number {
+  return candidate.inFlight + candidate.foreign;
+}
 
 /** The index of a smallest value, with ties (differences up to `band`) broken at random. */
 export function pickLowest(values: Float64Array, random: Random, band = 0): number {
@@ -74,4 +142,11 @@ export function pickLowest(values: Float64Array, random: Random, band = 0): numb
     if ((values[i] as number) <= lowest + band && skip-- === 0) return i;
   }
   return 0;
+}
+
+/** The index of a largest value, ties within `band` at random. */
+export function pickHighest(values: Float64Array, random: Random, band = 0): number {
+  const negated = new Float64Array(values.length);
+  for (let i = 0; i < values.length; i++) negated[i] = -(values[i] as number);
+  return pickLowest(negated, random, band);
 }

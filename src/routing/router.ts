@@ -4,11 +4,12 @@ import { FeedLedger, type FeedVerdict } from "./feeds.ts";
 import { HitTruth } from "./hit-truth.ts";
 import { RateLearner } from "./learned-rates.ts";
 import { type Lease, LeaseLedger } from "./lease-ledger.ts";
+import { movingMean } from "./moving-mean.ts";
 import type { LeaseOutcome, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
 import type { Pod } from "./pod.ts";
 import { PodClaims } from "./pod-claims.ts";
 import { PodRegistry, type ReportedPush } from "./pod-registry.ts";
-import { POLICIES, policyNamed } from "./policies/registry.ts";
+import { PoliciesInUse } from "./policies-in-use.ts";
 import type { Random } from "./random.ts";
 import { DEFAULT_LIMITS, type RouterLimits } from "./router-limits.ts";
 import type { AdoptedLease, RouterSnapshot } from "./router-snapshot.ts";
@@ -39,9 +40,9 @@ export class Router {
   #feeds = new FeedLedger();
   #learner = new RateLearner();
   readonly #truth = new HitTruth();
+  readonly #policies = new PoliciesInUse();
   /** Of the model's settings, as the last request brought it. */
   #segmentBytes = 256;
-  #turn = 0;
   #leasesOpened = 0;
   #leasesFallen = 0;
 
@@ -69,10 +70,7 @@ export class Router {
   route(request: RouteRequest, nowMs: number): Placement | RouteRefusal {
     this.sweep(nowMs);
     const placed = this.#place(request, `${this.#instance}-${this.#leasesOpened + 1}`, new Set(), nowMs);
-    if (placed.ok) {
-      this.#leasesOpened++;
-      this.#turn++;
-    }
+    if (placed.ok) this.#leasesOpened++;
     return placed;
   }
 
@@ -83,6 +81,7 @@ export class Router {
     if (lease === undefined || pending === undefined) return { ok: false, reason: "no_endpoints", podsKnown: 0 };
     pending.tried.add(lease.pod.id);
     this.#close(lease, nowMs, false);
+    this.#policies.finished(leaseId, { promptTokens: 0, completionTokens: 0 }, nowMs);
     return this.#place(pending.request, leaseId, pending.tried, nowMs);
   }
 
@@ -93,6 +92,7 @@ export class Router {
     this.#ledger.firstToken(lease, nowMs);
     this.#prefilled(leaseId, nowMs);
     this.#learner.observeFirstToken(lease.workAtSendTokens, waitMs);
+    lease.pod.firstTokenMs = movingMean(lease.pod.firstTokenMs, waitMs);
   }
 
   renew(leaseId: string, nowMs: number): boolean {
@@ -119,6 +119,10 @@ export class Router {
     const lease = this.#ledger.get(leaseId);
     if (lease === undefined) return;
     this.#close(lease, nowMs, outcome.kind === "completed");
+    this.#policies.finished(leaseId, outcome, nowMs);
+    if (outcome.kind === "completed" && lease.firstTokenAtMs !== undefined) {
+      lease.pod.decodeMs = movingMean(lease.pod.decodeMs, nowMs - lease.firstTokenAtMs);
+    }
     if (outcome.promptTokens === undefined) return;
     lease.pod.promptTokens += outcome.promptTokens;
     lease.pod.cachedTokens += outcome.cachedTokens ?? 0;
@@ -147,7 +151,10 @@ export class Router {
   /** Lets leases fall whose holders are silent. Called at each request and by the alarm. Returns how many fell. */
   sweep(nowMs: number): number {
     const fallen = this.#ledger.expired(nowMs - this.#limits.leaseTtlMs);
-    for (const lease of fallen) this.#close(lease, nowMs, false);
+    for (const lease of fallen) {
+      this.#close(lease, nowMs, false);
+      this.#policies.finished(lease.id, {}, nowMs);
+    }
     this.#leasesFallen += fallen.length;
     this.#claims.sweep(nowMs);
     return fallen.length;
@@ -208,10 +215,9 @@ export class Router {
   }
 
   #place(request: RouteRequest, leaseId: string, tried: Set<string>, nowMs: number): Placement | RouteRefusal {
-    const policy = policyNamed(request.policy);
-    if (policy === undefined) {
-      return { ok: false, reason: "unknown_policy", known: POLICIES.map(({ name }) => name) };
-    }
+    const found = this.#policies.find(request);
+    if (!found.ok) return found;
+    const { policy } = found;
     const pods = this.#registry.routable(request.model, nowMs, this.#limits.podFreshMs, tried);
     if (pods.length === 0) {
       return { ok: false, reason: "no_endpoints", podsKnown: this.#registry.pods.length };
@@ -226,11 +232,13 @@ export class Router {
       matches: pods.map((pod) => this.#claims.found(pod, segmentTokens)),
       rates,
       random: this.#random,
-      turn: this.#turn,
+      memory: this.#policies.memory,
+      retried: tried.size > 0,
       nowMs,
       adopting: nowMs - this.#bornMs < this.#limits.adoptionMs,
     });
-    const { pod, promptTokens, matchedTokens, prediction, record } = decided;
+    const { pod, promptTokens, matchedTokens, prediction, record, placement } = decided;
+    this.#policies.placed(leaseId, policy, placement);
     const capacity = this.#capacitySegments(pod, segmentTokens);
     const claim = this.#claims.claim(pod, request.segments, capacity, this.#registry.pods.length, nowMs);
     const uncachedTokens = Math.max(0, promptTokens - matchedTokens);

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { promptSettingsSchema } from "../protocol/prompt-settings.ts";
+import { policySchema } from "./policy-settings.ts";
 
 /**
  * What an operator writes: `warmpath.config.json`. Secrets are never in it: where one is needed, the file names the
@@ -28,7 +29,7 @@ const modelSchema = z.strictObject({
   /** LoRA adapters served on the model's pods. */
   adapters: z.array(name).default([]),
   /** Used where a request names none in its `routing-strategy` header. */
-  policy: name.default("warmpath"),
+  policy: policySchema.default({ name: "warmpath", parameters: {} }),
   /** Bytes of prompt text in a segment. */
   segmentBytes: z.number().int().min(32).max(4096).default(256),
   prompt: promptSettingsSchema.default({ renderer: "none" }),

@@ -107,7 +107,7 @@ describe("startCollector", () => {
       maxModelLen: 4096,
       capacityTokens: 1600,
       blockTokens: 16,
-      sample: { ageMs: expect.any(Number), running: 2, waiting: 0, kvUsage: 0.25 },
+      sample: { ageMs: expect.any(Number), running: 2, waiting: 0, kvUsage: 0.25, promptTokens: 50 },
       index: { mode: "approximate", reason: "no_hash_secret" },
       kvEvents: {
         batches: 1,

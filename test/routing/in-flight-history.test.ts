@@ -16,4 +16,15 @@ describe("in-flight history", () => {
     for (let i = 0; i < 500; i++) history.record(i * 100, i);
     expect(history.at(0)).toBe(500 - 64);
   });
+
+  it("tells the share of the time in which there was a lease, with a memory of a minute", () => {
+    const history = new InFlightHistory();
+    expect(history.busyShare(5_000)).toBe(0);
+    history.record(0, 1);
+    history.record(10_000, 2);
+    expect(history.busyShare(60_000)).toBeCloseTo(1 - Math.exp(-1));
+    history.record(60_000, 0);
+    expect(history.busyShare(120_000)).toBeCloseTo((1 - Math.exp(-1)) * Math.exp(-1));
+    expect(history.busyShare(1e9)).toBeCloseTo(0);
+  });
 });

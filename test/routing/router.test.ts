@@ -208,12 +208,121 @@ describe("router", () => {
     }
   });
 
+  it("is as pessimistic about a pod whose gauges are older than 10 s", () => {
+    const router = new Router({ instance: "r", random: seededRandom(1), nowMs: 0 });
+    const pods = [
+      { facts: facts("busy"), gauges: { running: 6, waiting: 0, kvUsage: 0.5, ageMs: 0 } },
+      { facts: facts("stale"), gauges: { running: 0, waiting: 0, kvUsage: 0.1, ageMs: 9_000 } },
+    ];
+    router.report({ ...push([]), pods }, 30_000);
+    const chosen = (policy: string, nowMs: number) => {
+      const { pod, leaseId } = placed(router.route(request(prompt(1, 4), { policy }), nowMs));
+      router.finish(leaseId, { kind: "failed" }, nowMs);
+      return pod.id.split("/")[2];
+    };
+    expect(chosen("least-kv-cache", 30_999)).toBe("stale");
+    expect(chosen("least-request", 30_999)).toBe("stale");
+    expect(chosen("least-kv-cache", 31_001)).toBe("busy");
+    const { record } = placed(router.route(request(prompt(1, 4), { policy: "least-request" }), 31_001));
+    expect(record().terms.map(([requests]) => requests)).toEqual([6, 6]);
+  });
+
   it("explains a decision with one row of terms a candidate", () => {
     const router = routerWith("a", "b");
     const record = placed(router.route(request(prompt(1, 4)), 10)).record();
     expect(record).toMatchObject({ policy: "warmpath", promptTokens: 256, matchedTokens: 0 });
     expect(record.candidates).toEqual(["local/default/a/8000", "local/default/b/8000"]);
     expect(record.terms.map((row) => row.length)).toEqual([record.columns.length, record.columns.length]);
+  });
+});
+
+describe("a router's policies", () => {
+  it.each([1, 4, 16, 64])("of %i pods: cache-aware brings a prompt back to its first pod while balanced", (count) => {
+    const router = routerWith(...Array.from({ length: count }, (_, i) => `p${i}`));
+    const ask = (seed: number) => placed(router.route(request(prompt(seed, 20), { policy: "cache-aware" }), 10)).pod.id;
+    const homes = [1, 2, 3, 4, 5].map(ask);
+    expect(new Set(homes).size).toBe(Math.min(count, 5));
+    for (let round = 0; round < 3; round++) expect([1, 2, 3, 4, 5].map(ask)).toEqual(homes);
+  });
+
+  it("take their parameters as JSON text", () => {
+    const router = routerWith("a");
+    const decided = (policyParameters?: string) =>
+      placed(router.route(request(prompt(1, 4), { policy: "weighted", policyParameters }), 10)).record().columns;
+    expect(decided()).toEqual(["score", "prefix", "queue", "kv"]);
+    expect(decided('{"queue":0,"session":1}')).toEqual(["score", "prefix", "kv", "session"]);
+  });
+
+  it("are refused with what is wrong and the names there are", () => {
+    const refused = routerWith("a").route(request(prompt(1, 4), { policy: "prefix-cache:x" }), 10);
+    expect(refused).toMatchObject({
+      reason: "unknown_policy",
+      problem: expect.stringContaining("name:weight"),
+      known: expect.arrayContaining(["kv-cost"]),
+    });
+  });
+
+  it("keep a memory over requests: sessions, turns", () => {
+    const router = routerWith("a", "b", "c");
+    const by = (policy: string, session?: string) => {
+      const { pod, leaseId } = placed(router.route(request(prompt(1, 4), { policy, session }), 10));
+      router.finish(leaseId, { kind: "completed" }, 11);
+      return pod.id;
+    };
+    expect(new Set(["x", "x", "x"].map((session) => by("session-affinity", session))).size).toBe(1);
+    expect(new Set([1, 2, 3].map(() => by("round-robin"))).size).toBe(3);
+  });
+
+  it("charge a user what its requests came to, and nothing for a try that moved on", () => {
+    const router = routerWith("a", "b");
+    const asked = { policy: "vtc-basic", user: "u", promptTokens: 50_000 };
+    const { leaseId } = placed(router.route(request(prompt(1, 4), asked), 10));
+    placed(router.move(leaseId, 20));
+    router.finish(leaseId, { kind: "completed", promptTokens: 100, completionTokens: 10 }, 30);
+    const other = placed(router.route(request(prompt(2, 4), { ...asked, user: "v", promptTokens: 100 }), 40));
+    router.finish(other.leaseId, { kind: "completed", promptTokens: 100, completionTokens: 10 }, 50);
+    // Both were served 120 tokens, far below one bucket: both belong to the first pod.
+    for (const user of ["u", "v"]) {
+      const { pod, leaseId: again } = placed(router.route(request(prompt(3, 4), { ...asked, user }), 60));
+      router.finish(again, { kind: "completed", promptTokens: 0, completionTokens: 0 }, 70);
+      expect(pod.id).toContain("/a/");
+    }
+  });
+
+  it("see how long this router's own requests took on each pod", () => {
+    const router = routerWith("a", "b");
+    for (let i = 0; i < 4; i++) {
+      const { leaseId, pod } = placed(router.route(request(prompt(i, 4), { policy: "round-robin" }), 1_000 * i));
+      const waitMs = pod.id.includes("/a/") ? 500 : 20;
+      router.firstToken(leaseId, waitMs, 1_000 * i + waitMs);
+      router.finish(leaseId, { kind: "completed" }, 1_000 * i + waitMs + 100);
+    }
+    const { pod, record } = placed(router.route(request(prompt(9, 4), { policy: "least-latency" }), 9_000));
+    expect(pod.id).toContain("/b/");
+    expect(record().terms).toEqual([
+      [600, 1],
+      [120, 1],
+    ]);
+  });
+
+  it("see what an engine's totals say of the last minute", () => {
+    const router = new Router({ instance: "r", random: seededRandom(1), nowMs: 0 });
+    const report = (tokens: readonly [number, number], nowMs: number) =>
+      router.report(
+        {
+          ...push([]),
+          pods: ["a", "b"].map((name, i) => ({
+            facts: facts(name),
+            gauges: { promptTokens: 0, generationTokens: tokens[i] ?? 0, ageMs: 0 },
+          })),
+        },
+        nowMs,
+      );
+    report([0, 0], 0);
+    report([5_000, 1_000], 10_000);
+    const { pod, record } = placed(router.route(request(prompt(1, 4), { policy: "throughput" }), 10_001));
+    expect(pod.id).toContain("/b/");
+    expect(record().terms.map(([rate]) => Math.round(rate ?? 0))).toEqual([500, 100]);
   });
 });
 

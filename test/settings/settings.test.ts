@@ -21,7 +21,7 @@ describe("settings", () => {
     expect(parseSettings(file)).toMatchObject({
       keys: [],
       limits: { bodyBytes: 8 * 1024 * 1024, attempts: 3, usageOneIn: 16 },
-      models: [{ policy: "warmpath", segmentBytes: 256, prompt: { renderer: "none" } }],
+      models: [{ policy: { name: "warmpath", parameters: {} }, segmentBytes: 256, prompt: { renderer: "none" } }],
     });
   });
 
@@ -41,6 +41,43 @@ describe("settings", () => {
     ]);
     expect(problems({ limits: { attempts: 0 } })).toEqual([expect.stringContaining("limits.attempts: ")]);
     expect(problems({ clusters: undefined })).toEqual([expect.stringContaining("clusters: ")]);
+  });
+
+  it("take a policy by name, with parameters, or a blend with parameters by member", () => {
+    const policyOf = (policy: NonNullable<SettingsFile["models"][number]["policy"]>) =>
+      parseSettings({ ...file, models: [{ name: "m", policy }] }).models[0]?.policy;
+    expect(policyOf("least-request")).toEqual({ name: "least-request", parameters: {} });
+    expect(policyOf({ name: "prefix-cache", parameters: { deviations: 2 } })).toEqual({
+      name: "prefix-cache",
+      parameters: { deviations: 2 },
+    });
+    const blend = { name: "vtc-basic:2,least-request", parameters: { "vtc-basic": { windowS: 60 } } };
+    expect(policyOf(blend)).toEqual(blend);
+  });
+
+  it.each([
+    ["magic", 'models[0].policy.name: there is no policy "magic"; use warmpath, random, '],
+    [{ name: "prefix-cache", parameters: { imbalance: -1 } }, "models[0].policy.parameters.imbalance: "],
+    [
+      { name: "prefix-cache", parameters: { k: 2 } },
+      'models[0].policy.parameters: Unrecognized key: "k" for prefix-cache: it takes imbalance, deviations',
+    ],
+    [
+      { name: "random", parameters: { k: 2 } },
+      'models[0].policy.parameters: Unrecognized key: "k" for random: it takes none',
+    ],
+    ["random:1,least-request:1", "models[0].policy.name: random cannot be part of a blend"],
+    ["least-request:x", 'models[0].policy.name: there is no policy "least-request:x"'],
+    [
+      { name: "vtc-basic,least-request", parameters: { "vtc-basic": { windowS: 0 } } },
+      "models[0].policy.parameters.vtc-basic.windowS: ",
+    ],
+    [
+      { name: "vtc-basic,least-request", parameters: { chwbl: {} } },
+      "models[0].policy.parameters.chwbl: is no member of the blend",
+    ],
+  ])("refuse the policy %j", (policy, problem) => {
+    expect(problems({ models: [{ name: "m", policy }] })).toEqual([expect.stringContaining(problem)]);
   });
 
   it("take names of environment variables for secrets, not secrets", () => {

@@ -1,6 +1,7 @@
 import type { EngineReading } from "./engine-reading.ts";
 import { type Exposition, parseExposition, type Series } from "./exposition.ts";
 import { countLabel, countOverRanks, type RankFold, shareOverRanks, sumOverRanks } from "./rank-totals.ts";
+import { requestTimes } from "./request-times.ts";
 
 /** Tensor-, pipeline- and expert-parallel ranks of one data-parallel rank all report that rank's load. */
 const RANKS: RankFold = { rankLabels: ["dp_rank"] };
@@ -9,6 +10,15 @@ const KV_USAGE = ["sglang:token_usage"];
 const RUNNING = ["sglang:num_running_reqs"];
 const WAITING = ["sglang:num_queue_reqs"];
 const PROMPT_TOKENS = ["sglang:prompt_tokens_total"];
+const GENERATION_TOKENS = ["sglang:generation_tokens_total"];
+const GENERATION_RATE = ["sglang:gen_throughput"];
+const UTILIZATION = ["sglang:utilization"];
+const TIMES = {
+  requests: ["sglang:e2e_request_latency_seconds_count"],
+  queueS: ["sglang:queue_time_seconds_sum"],
+  firstTokenS: ["sglang:time_to_first_token_seconds_sum"],
+  requestS: ["sglang:e2e_request_latency_seconds_sum"],
+};
 const CACHED_TOKENS = ["sglang:cached_tokens_total"];
 const CAPACITY_TOKENS = ["sglang:max_total_num_tokens"];
 const PAGE_SIZE = "sglang:page_size";
@@ -20,6 +30,10 @@ const READ = new Set([
   ...RUNNING,
   ...WAITING,
   ...PROMPT_TOKENS,
+  ...GENERATION_TOKENS,
+  ...GENERATION_RATE,
+  ...UTILIZATION,
+  ...Object.values(TIMES).flat(),
   ...CACHED_TOKENS,
   ...CAPACITY_TOKENS,
   PAGE_SIZE,
@@ -37,6 +51,11 @@ export function readSglangMetrics(text: string): EngineReading {
       kvUsage: shareOverRanks(exposition, KV_USAGE, RANKS),
       prefixQueryTokens: promptTokens,
       prefixHitTokens: cachedTokens(exposition),
+      utilization: shareOverRanks(exposition, UTILIZATION, RANKS),
+      generationTokensPerS: sumOverRanks(exposition, GENERATION_RATE, RANKS),
+      promptTokens,
+      generationTokens: sumOverRanks(exposition, GENERATION_TOKENS, RANKS),
+      ...requestTimes(exposition, TIMES, RANKS),
     },
     capacityTokens: countOverRanks(exposition, CAPACITY_TOKENS, RANKS),
     blockTokens: pageTokens(exposition),

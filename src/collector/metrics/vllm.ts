@@ -1,6 +1,8 @@
+import { activeAdapters } from "./active-adapters.ts";
 import type { EngineReading } from "./engine-reading.ts";
 import { type Exposition, parseExposition } from "./exposition.ts";
 import { countLabel, countOverRanks, type RankFold, shareOverRanks, sumOverRanks } from "./rank-totals.ts";
+import { requestTimes } from "./request-times.ts";
 
 /** `engine` is the data-parallel rank. */
 const RANKS: RankFold = { rankLabels: ["engine"] };
@@ -12,6 +14,14 @@ const PREFIX_HITS = ["vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits
 const RUNNING = ["vllm:num_requests_running"];
 const WAITING = ["vllm:num_requests_waiting"];
 const PROMPT_TOKENS = ["vllm:prompt_tokens_total"];
+const GENERATION_TOKENS = ["vllm:generation_tokens_total"];
+const TIMES = {
+  requests: ["vllm:e2e_request_latency_seconds_count"],
+  queueS: ["vllm:request_queue_time_seconds_sum"],
+  firstTokenS: ["vllm:time_to_first_token_seconds_sum"],
+  requestS: ["vllm:e2e_request_latency_seconds_sum"],
+};
+const ADAPTERS = "vllm:lora_requests_info";
 const SLEEP_STATE = "vllm:engine_sleep_state";
 const CACHE_CONFIG = "vllm:cache_config_info";
 const START_TIME = "process_start_time_seconds";
@@ -23,6 +33,9 @@ const READ = new Set([
   ...RUNNING,
   ...WAITING,
   ...PROMPT_TOKENS,
+  ...GENERATION_TOKENS,
+  ...Object.values(TIMES).flat(),
+  ADAPTERS,
   SLEEP_STATE,
   CACHE_CONFIG,
   START_TIME,
@@ -31,6 +44,7 @@ const READ = new Set([
 /** Reads vLLM's `GET /metrics`, 0.9.0 and later. */
 export function readVllmMetrics(text: string): EngineReading {
   const exposition = parseExposition(text, (name) => READ.has(name));
+  const promptTokens = sumOverRanks(exposition, PROMPT_TOKENS, RANKS);
   return {
     sample: {
       running: countOverRanks(exposition, RUNNING, RANKS),
@@ -38,11 +52,15 @@ export function readVllmMetrics(text: string): EngineReading {
       kvUsage: shareOverRanks(exposition, KV_USAGE, RANKS),
       prefixQueryTokens: sumOverRanks(exposition, PREFIX_QUERIES, RANKS),
       prefixHitTokens: sumOverRanks(exposition, PREFIX_HITS, RANKS),
+      promptTokens,
+      generationTokens: sumOverRanks(exposition, GENERATION_TOKENS, RANKS),
+      ...requestTimes(exposition, TIMES, RANKS),
+      ...activeAdapters(exposition.series.get(ADAPTERS) ?? []),
     },
     ...cacheConfig(exposition),
     awake: isAwake(exposition),
     startTimeS: sumOverRanks(exposition, [START_TIME], RANKS),
-    promptTokens: sumOverRanks(exposition, PROMPT_TOKENS, RANKS),
+    promptTokens,
   };
 }
 

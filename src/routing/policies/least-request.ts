@@ -1,15 +1,15 @@
-import { type Candidate, type Policy, pickLowest } from "../policy.ts";
+import { type Candidate, requestsOn } from "../policy.ts";
+import { scoredPolicy } from "./scored-policy.ts";
 
-/** The pod with the fewest requests in flight, ties at random (AIBrix `least-request`). */
-export const leastRequest: Policy = {
+/**
+ * The pod with the fewest requests in flight, ties at random (AIBrix `least-request`, gateway plugin 0.7). Beside its
+ * own leases it counts what the engine reports of others, which AIBrix does not.
+ */
+export const leastRequest = scoredPolicy({
   name: "least-request",
-  columns: ["requests"],
-  decide(_request, candidates, { random }) {
-    const terms = new Float64Array(candidates.length);
-    for (let i = 0; i < terms.length; i++) {
-      const candidate = candidates[i] as Candidate;
-      terms[i] = candidate.inFlight + candidate.foreign;
-    }
-    return { chosen: pickLowest(terms, random), terms };
+  column: "requests",
+  best: "lowest",
+  score(_request, candidates, _context, scores) {
+    for (let i = 0; i < scores.length; i++) scores[i] = requestsOn(candidates[i] as Candidate);
   },
-};
+});

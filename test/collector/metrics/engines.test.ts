@@ -7,7 +7,22 @@ function fixture(file: string): string {
 }
 
 const oneVllm = {
-  sample: { running: 24, waiting: 1, kvUsage: 0.65, prefixQueryTokens: 369_152, prefixHitTokens: 219_184 },
+  sample: {
+    running: 24,
+    waiting: 1,
+    kvUsage: 0.65,
+    prefixQueryTokens: 369_152,
+    prefixHitTokens: 219_184,
+    promptTokens: 369_152,
+    generationTokens: 9_987,
+    timedRequests: 303,
+    queueS: 15.72199048111807,
+    firstTokenS: 48.859262979470294,
+    requestS: 1_118.469946055321,
+    runningAdapters: ["sql-lora", "chat-lora"],
+    waitingAdapters: ["code-lora"],
+    mostAdapters: 4,
+  },
   capacityTokens: 442_368,
   blockTokens: 16,
   promptTokens: 369_152,
@@ -21,7 +36,19 @@ describe("readEngineMetrics", () => {
     [
       "vllm-0.23.0-dp2.prom",
       {
-        sample: { running: 48, waiting: 0, kvUsage: 0.65, prefixQueryTokens: 742_400, prefixHitTokens: 440_800 },
+        sample: {
+          running: 48,
+          waiting: 0,
+          kvUsage: 0.65,
+          prefixQueryTokens: 742_400,
+          prefixHitTokens: 440_800,
+          promptTokens: 742_400,
+          generationTokens: 9_961 + 9_921,
+          timedRequests: 313 + 308,
+          queueS: 15.088082014341097 + 15.389379647461677,
+          firstTokenS: 47.82828867517687 + 51.63339047712043,
+          requestS: 1_227.3600941042494 + 1_173.388853392474,
+        },
         capacityTokens: 884_736,
         blockTokens: 16,
         promptTokens: 742_400,
@@ -43,6 +70,14 @@ describe("readEngineMetrics", () => {
         kvUsage: 0.5899997287326388,
         prefixQueryTokens: 192_256,
         prefixHitTokens: 105_856,
+        utilization: 1,
+        generationTokensPerS: 1_471.1999999999998,
+        promptTokens: 192_256,
+        generationTokens: 32_961,
+        timedRequests: 200,
+        queueS: 6.999006527183665,
+        firstTokenS: 29.45939258447942,
+        requestS: 665.9601830678891,
       },
       capacityTokens: 442_368,
       blockTokens: 64,
@@ -55,7 +90,19 @@ describe("readEngineMetrics", () => {
   it("reads trtllm.prom", () => {
     expect(detectEngine(fixture("trtllm.prom"))).toBe("trtllm");
     expect(readEngineMetrics("trtllm", fixture("trtllm.prom"))).toEqual({
-      sample: { running: 17, waiting: 3, kvUsage: 0.4126, prefixQueryTokens: 242_944, prefixHitTokens: 129_856 },
+      sample: {
+        running: 17,
+        waiting: 3,
+        kvUsage: 0.4126,
+        prefixQueryTokens: 242_944,
+        prefixHitTokens: 129_856,
+        promptTokens: 242_944,
+        generationTokens: 40_682,
+        timedRequests: 240,
+        queueS: 5.865470576855187,
+        firstTokenS: 36.60184002340764,
+        requestS: 538.6757794635342,
+      },
       capacityTokens: 442_368,
       blockTokens: 32,
       promptTokens: 242_944,
@@ -117,6 +164,13 @@ describe("readEngineMetrics", () => {
   it("knows that a vLLM engine sleeps when one of its ranks does", () => {
     const text = ["0", "1"].map((rank) => `vllm:engine_sleep_state{engine="${rank}",sleep_state="awake"} ${rank}`);
     expect(readEngineMetrics("vllm", text.join("\n")).awake).toBe(false);
+  });
+
+  it("reads the newest of vLLM's series about adapters, wherever it stands", () => {
+    const info = (running: string, at: number) =>
+      `vllm:lora_requests_info{max_lora="2",running_lora_adapters="${running}",waiting_lora_adapters=""} ${at}`;
+    const { sample } = readEngineMetrics("vllm", [info("a", 1.5e9), info("", 1.7e9), info("a,b", 1.6e9)].join("\n"));
+    expect(sample).toMatchObject({ runningAdapters: [], waitingAdapters: [], mostAdapters: 2 });
   });
 
   it("does not take None for a number", () => {
