@@ -181,10 +181,10 @@ describe("PodTranslation", () => {
 
   it("claims nothing after events were lost, until a store behind known blocks says that they are there", () => {
     const { translation, edge, take } = translate();
-    const trunk = chain("a", 6, 100);
-    const branch = chain("b", 4, 500, trunk[3]);
+    const trunk = chain("a", 100, 100);
+    const branch = chain("b", 4, 5000, trunk[3]);
     take([storedEvent(trunk, BLOCK_TOKENS)]);
-    translation.collect(1000);
+    translation.collect(1e6);
     translation.doubt("lost");
     translation.collect(1000);
     expect(edge.claims.size).toBe(0);
@@ -199,10 +199,10 @@ describe("PodTranslation", () => {
 
   it("does not take a store in a host tier as word of what the GPU has", () => {
     const { translation, edge, take } = translate();
-    const blocks = chain("a", 6, 100);
-    take([storedEvent(blocks.slice(0, 5), BLOCK_TOKENS)]);
+    const blocks = chain("a", 100, 100);
+    take([storedEvent(blocks.slice(0, 99), BLOCK_TOKENS)]);
     translation.doubt("lost");
-    take([storedEvent(blocks.slice(5), BLOCK_TOKENS, "CPU")]);
+    take([storedEvent(blocks.slice(99), BLOCK_TOKENS, "CPU")]);
     translation.collect(1000);
     expect(edge.claims.size).toBe(0);
   });
