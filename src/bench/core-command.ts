@@ -13,6 +13,8 @@ type CoreCommandOptions = {
   readonly json?: true;
 };
 
+const NO_RESTORE = "restoreMs is not measured: checkpoints do not hold the index yet";
+
 /** `scripts/bench core`: the routing core alone, in Node. */
 export function coreCommand(): Command {
   return new Command("core")
@@ -29,12 +31,19 @@ export function coreCommand(): Command {
 async function core({ json, ...options }: CoreCommandOptions): Promise<void> {
   const startedAtMs = Date.now();
   const row = await runCoreBench(options);
-  const measured = { command: "core", seed: options.seed, startedAtMs, brokenInvariants: [], notes: [], rows: [row] };
+  const measured = {
+    command: "core",
+    seed: options.seed,
+    startedAtMs,
+    brokenInvariants: [],
+    notes: [NO_RESTORE],
+    rows: [row],
+  };
   await finishCommand(measured, json === true, () =>
-    tableLines<readonly [string, number]>(
+    tableLines<readonly [string, number | null]>(
       [
         { title: "figure", value: ([name]) => name },
-        { title: "value", value: ([, value]) => value.toFixed(Number.isInteger(value) ? 0 : 3) },
+        { title: "value", value: ([, value]) => value?.toFixed(Number.isInteger(value) ? 0 : 3) ?? "not measured" },
       ],
       Object.entries(row),
     ),

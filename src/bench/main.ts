@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { collectorCommand } from "./collector/collector-command.ts";
 import { coreCommand } from "./core-command.ts";
 import { exactCommand } from "./exact/exact-command.ts";
 import { fleetCommand } from "./fleet/fleet-command.ts";
@@ -12,7 +13,8 @@ const program = new Command("bench")
   .addCommand(exactCommand())
   .addCommand(proxyCommand())
   .addCommand(fleetCommand())
-  .addCommand(coreCommand());
+  .addCommand(coreCommand())
+  .addCommand(collectorCommand());
 
 try {
   await program.parseAsync();

@@ -1,4 +1,5 @@
 import { decode, encode } from "@msgpack/msgpack";
+import { isWholeMessagePack } from "./message-pack-shape.ts";
 import { type PushMessage, pushMessageSchema } from "./push-message.ts";
 
 /** Why a push body could not be read. */
@@ -26,6 +27,9 @@ export async function decodePush(body: Uint8Array<ArrayBuffer>, maxBytes: number
   const inflated = await inflate(body, maxBytes);
   if (inflated === "not_gzip") return failure("not_gzip", "the body is not gzip");
   if (inflated === "too_large") return failure("too_large", `the body inflates to more than ${maxBytes} bytes`);
+  if (!isWholeMessagePack(inflated)) {
+    return failure("not_msgpack", "the body is not MessagePack: its lengths do not fit its bytes");
+  }
   let value: unknown;
   try {
     value = decode(inflated);

@@ -1,64 +1,31 @@
-import { Crowds } from "./crowds.ts";
-import { holderWord, type PodSlot, slotOf } from "./holder-word.ts";
+import { type ClaimDigest, PodDigests } from "./claim-digest.ts";
+import { type ClaimId, ClaimPages, HIGH, LOW, NEXT, NIL, WORD } from "./claim-pages.ts";
+import { type CrowdId, Crowds } from "./crowds.ts";
+import type { PodSlot } from "./pod-slot.ts";
+import { SegmentBuckets } from "./segment-buckets.ts";
+
+/** Bytes of a claim, its part of the buckets included. Measured with unshared segments: 23.3. */
+export const CLAIM_BYTES = 24;
+
+/** A segment with this many holders has them packed as a crowd, until it has fewer than half of them. */
+const CROWD = 8;
+/** A claim's next one has this bit where the claims on the segment are a crowd; the rest of it is the crowd's number. */
+const CROWDED = 1 << 29;
 
 /**
- * Which pods hold which segments: one entry (a *claim*) per pair of segment and pod, in typed arrays. A claim can carry
- * how many tokens the prompt has up to and including its segment.
+ * Which pods hold which segments: one *claim* per pair of segment and pod, with a word of the caller's own.
  *
- * Claims with equal segment hashes share a bucket chain, so a look-up walks just the holders of one segment. The
- * claims of a pod form a list from the most to the least recently touched: clearing a pod and evicting its oldest
- * claim cost no search. Entries live in arenas of fixed size and buckets grow one at a time (linear hashing), so
- * growth never copies the table.
- *
- * 24 bytes an entry, 28 with stamps, and 4 a bucket, one bucket per two entries.
+ * Segments are named by an array and a place in it, where the low and the high word of the hash stand: numbers past
+ * 31 bits would be boxed on their way through calls. The claims on one segment are a list (few holders) or a crowd
+ * (many), so a look-up reads the holders of that segment only; the claims of one pod are dense (see claim-pages.ts), so
+ * clearing a pod takes time proportional to what it holds. Not thread-safe and without a clock.
  */
-
-const LOW = 0;
-const HIGH = 1;
-const NEXT_IN_BUCKET = 2;
-const HOLDER = 3;
-const NEWER = 4;
-const OLDER = 5;
-const STAMP = 6;
-const PLAIN_STRIDE = 6;
-const STAMPED_STRIDE = 7;
-
-const ARENA_BITS = 14;
-const ARENA_SIZE = 1 << ARENA_BITS;
-const ARENA_MASK = ARENA_SIZE - 1;
-const NIL = 0;
-
-/** Bytes of a claim without and with a stamp, its part of the buckets included. */
-export const PLAIN_CLAIM_BYTES = 4 * PLAIN_STRIDE + 2;
-export const STAMPED_CLAIM_BYTES = 4 * STAMPED_STRIDE + 2;
-
-/** A segment with this many holders is also kept packed, until it has fewer than half of them. */
-const CROWD = 8;
-
-/** The table. Not thread-safe and without a clock: stamps are the caller's. */
 export class ClaimTable {
-  readonly #stride: number;
-  readonly #arenas: Uint32Array[] = [];
-  #allocated = 1;
-  #freeHead = NIL;
-  #size = 0;
+  readonly #claims = new ClaimPages();
+  readonly #buckets = new SegmentBuckets(this.#claims);
   readonly #crowds = new Crowds();
-  #walked = 0;
-  readonly #few = new Uint32Array(CROWD);
-
-  readonly #buckets: Uint32Array[] = [new Uint32Array(ARENA_SIZE)];
-  #bucketCount = 16;
-  /** Buckets at the start of the current doubling: a power of two. */
-  #bucketBase = 16;
-
-  readonly #newest: number[] = [];
-  readonly #oldest: number[] = [];
-  readonly #podSizes: number[] = [];
-
-  /** A table with stamps can evict by age and take a claim back only if it is untouched. */
-  constructor(options: { readonly stamped: boolean }) {
-    this.#stride = options.stamped ? STAMPED_STRIDE : PLAIN_STRIDE;
-  }
+  readonly #digests = new PodDigests();
+  #size = 0;
 
   /** Claims in the table. */
   get size(): number {
@@ -67,239 +34,240 @@ export class ClaimTable {
 
   /** Bytes of typed arrays allocated. */
   get allocatedBytes(): number {
-    return (this.#arenas.length * this.#stride + this.#buckets.length) * ARENA_SIZE * 4;
+    return this.#claims.allocatedBytes + this.#buckets.allocatedBytes + this.#crowds.allocatedBytes;
+  }
+
+  /** Bytes that the claims in the table account for. */
+  get usedBytes(): number {
+    return this.#size * CLAIM_BYTES + this.#crowds.usedBytes;
+  }
+
+  /** One more than the highest slot that ever had a claim. */
+  get slotBound(): number {
+    return this.#claims.slotBound;
   }
 
   /** Claims of one pod. */
   podSize(pod: PodSlot): number {
-    return this.#podSizes[pod] ?? 0;
+    return this.#claims.podSize(pod);
+  }
+
+  /** For comparing a pod's claims with another's account of them; asking costs nothing. */
+  podDigest(pod: PodSlot): ClaimDigest {
+    return this.#digests.of(pod);
+  }
+
+  /** The claim of a pod on a segment, NIL without one. */
+  find(keys: Uint32Array, at: number, pod: PodSlot): ClaimId {
+    const claims = this.#claims;
+    let claim = this.#buckets.find(keys, at);
+    if (claim === NIL) return NIL;
+    const next = claims.next(claim);
+    if ((next & CROWDED) !== 0) return this.#crowds.claimOf(next ^ CROWDED, pod);
+    while (claim !== NIL && claims.owner(claim) !== pod) claim = claims.next(claim);
+    return claim;
+  }
+
+  /** Prepares for look-ups of the segments in `keys`, `step` words apart: they are faster after it. */
+  warm(keys: Uint32Array, step = 2): void {
+    this.#buckets.warm(keys, step);
+  }
+
+  /** Adds a claim, or replaces the word of the one that is there. */
+  put(keys: Uint32Array, at: number, pod: PodSlot, word: number): ClaimId {
+    const claims = this.#claims;
+    const first = this.#buckets.find(keys, at);
+    if (first === NIL) {
+      const claim = this.#append(keys, at, pod, word);
+      this.#buckets.add(keys, at, claim);
+      return claim;
+    }
+    const next = claims.next(first);
+    if ((next & CROWDED) !== 0) return this.#putInCrowd(keys, at, pod, word, next ^ CROWDED);
+    let holders = 0;
+    for (let claim = first; claim !== NIL; claim = claims.next(claim)) {
+      if (claims.owner(claim) === pod) {
+        claims.arena(claim)[claims.base(claim) + WORD] = word;
+        return claim;
+      }
+      holders++;
+    }
+    const claim = this.#append(keys, at, pod, word);
+    claims.setNext(claim, next);
+    claims.setNext(first, claim);
+    if (holders + 1 === CROWD) this.#gather(first);
+    return claim;
   }
 
   /**
-   * Adds a claim or touches the one that is there, with the token count of the prompt up to it and, in a table that has
-   * them, a stamp. True if it is new.
+   * Takes a claim out. The pod's last claim takes over its number; returns the number that one had before, NIL if
+   * no claim changed its number.
    */
-  put(low: number, high: number, pod: PodSlot, tokens: number, stamp = 0): boolean {
-    const crowded = this.#crowds.has(low, high);
-    const found = crowded && !this.#crowds.includes(low, high, pod) ? NIL : this.#find(low, high, pod);
-    const holder = holderWord(pod, tokens);
-    if (found !== NIL) {
-      const before = this.#read(found, HOLDER);
-      if (before !== holder) {
-        this.#write(found, HOLDER, holder);
-        this.#crowds.update(low, high, before, holder);
-      }
-      if (this.#stride === STAMPED_STRIDE) this.#write(found, STAMP, stamp);
-      if (this.#newest[pod] !== found) {
-        this.#unlinkFromPod(found, pod);
-        this.#linkAsNewest(found, pod);
-      }
-      return false;
-    }
-    const entry = this.#allocate();
-    const arena = this.#arenas[entry >>> ARENA_BITS] as Uint32Array;
-    const base = (entry & ARENA_MASK) * this.#stride;
-    arena[base + LOW] = low;
-    arena[base + HIGH] = high;
-    arena[base + HOLDER] = holder;
-    if (this.#stride === STAMPED_STRIDE) arena[base + STAMP] = stamp;
-    const bucket = this.#bucketOf(low);
-    arena[base + NEXT_IN_BUCKET] = this.#head(bucket);
-    this.#setHead(bucket, entry);
-    this.#linkAsNewest(entry, pod);
-    this.#podSizes[pod] = (this.#podSizes[pod] ?? 0) + 1;
-    this.#size++;
-    if (crowded) this.#crowds.join(low, high, holder);
-    else if (this.#walked === CROWD - 1) {
-      this.#walk(low, high, this.#few, 0);
-      this.#crowds.gather(low, high, this.#few);
-    }
-    if (this.#size > this.#bucketCount * 2) this.#splitBucket();
+  delete(claim: ClaimId): ClaimId {
+    const claims = this.#claims;
+    const keys = claims.arena(claim);
+    const at = claims.base(claim);
+    const pod = claims.owner(claim);
+    const next = keys[at + NEXT] as number;
+    this.#digests.subtract(pod, keys, at);
+    this.#size--;
+    if ((next & CROWDED) !== 0) this.#leaveCrowd(claim, pod, next ^ CROWDED);
+    else this.#leaveList(keys, at, claim, next);
+    const moved = claims.drop(claim);
+    if (moved !== NIL) this.#renumber(moved, claim);
+    return moved;
+  }
+
+  /** Removes a pod's claim on a segment. True if it was there. */
+  remove(keys: Uint32Array, at: number, pod: PodSlot): boolean {
+    const claim = this.find(keys, at, pod);
+    if (claim === NIL) return false;
+    this.delete(claim);
     return true;
-  }
-
-  /** Removes a claim. With `stamp`, only if nobody touched it since. True if it was there. */
-  remove(low: number, high: number, pod: PodSlot, stamp?: number): boolean {
-    const entry = this.#find(low, high, pod);
-    if (entry === NIL) return false;
-    if (stamp !== undefined && this.#read(entry, STAMP) !== stamp >>> 0) return false;
-    this.#delete(entry);
-    return true;
-  }
-
-  /** True if the pod holds the segment. */
-  has(low: number, high: number, pod: PodSlot): boolean {
-    return this.#find(low, high, pod) !== NIL;
-  }
-
-  /** Writes the holder words of a segment to `out` from `offset` on and returns how many there are. */
-  holders(low: number, high: number, out: Uint32Array, offset: number): number {
-    const crowd = this.#crowds.holders(low, high, out, offset);
-    return crowd === -1 ? this.#walk(low, high, out, offset) : crowd;
-  }
-
-  #walk(low: number, high: number, out: Uint32Array, offset: number): number {
-    let count = 0;
-    let entry = this.#head(this.#bucketOf(low));
-    while (entry !== NIL) {
-      const arena = this.#arenas[entry >>> ARENA_BITS] as Uint32Array;
-      const base = (entry & ARENA_MASK) * this.#stride;
-      if (arena[base + LOW] === low && arena[base + HIGH] === high) {
-        out[offset + count] = arena[base + HOLDER] as number;
-        count++;
-      }
-      entry = arena[base + NEXT_IN_BUCKET] as number;
-    }
-    return count;
-  }
-
-  /** Calls `visit` with every segment that a pod holds, the latest touched first. The table must not change meanwhile. */
-  forEach(pod: PodSlot, visit: (low: number, high: number) => void): void {
-    for (let entry = this.#newest[pod] ?? NIL; entry !== NIL; entry = this.#read(entry, OLDER)) {
-      visit(this.#read(entry, LOW), this.#read(entry, HIGH));
-    }
-  }
-
-  /** The claim of a pod that nobody touched for longest. */
-  oldest(pod: PodSlot): { readonly low: number; readonly high: number } | undefined {
-    const entry = this.#oldest[pod] ?? NIL;
-    return entry === NIL ? undefined : { low: this.#read(entry, LOW), high: this.#read(entry, HIGH) };
   }
 
   /** Removes all claims of a pod, in time proportional to their number. Returns how many there were. */
   clearPod(pod: PodSlot): number {
-    let removed = 0;
-    for (let entry = this.#newest[pod] ?? NIL; entry !== NIL; entry = this.#newest[pod] ?? NIL) {
-      this.#delete(entry);
-      removed++;
-    }
+    const removed = this.podSize(pod);
+    for (let claim = this.last(pod); claim !== NIL; claim = this.last(pod)) this.delete(claim);
     return removed;
   }
 
-  /** Removes the claims of a pod that nobody touched for longest, down to `keep` of them. Returns how many went. */
-  evictDownTo(pod: PodSlot, keep: number): number {
-    let removed = 0;
-    while (this.podSize(pod) > keep) {
-      this.#delete(this.#oldest[pod] as number);
-      removed++;
+  /** Adds the holders of a segment to a row of bits that begins at `row[start]` and has `slotBound` bits. */
+  holdersInto(keys: Uint32Array, at: number, row: Uint32Array, start: number): void {
+    const claims = this.#claims;
+    const first = this.#buckets.find(keys, at);
+    if (first === NIL) return;
+    const next = claims.next(first);
+    if ((next & CROWDED) !== 0) {
+      this.#crowds.orInto(next ^ CROWDED, row, start);
+      return;
     }
-    return removed;
-  }
-
-  /** Removes the claims of a pod whose stamp is below `minimum`, oldest first. Returns how many went. */
-  evictStampsBelow(pod: PodSlot, minimum: number): number {
-    let removed = 0;
-    for (let entry = this.#oldest[pod] ?? NIL; entry !== NIL; entry = this.#oldest[pod] ?? NIL) {
-      if (this.#read(entry, STAMP) >= minimum) break;
-      this.#delete(entry);
-      removed++;
+    for (let claim = first; claim !== NIL; claim = claims.next(claim)) {
+      const pod = claims.owner(claim);
+      row[start + (pod >>> 5)] = (row[start + (pod >>> 5)] as number) | (1 << (pod & 31));
     }
-    return removed;
   }
 
-  /** The entry of a claim. Without one, `#walked` tells how many other pods hold the segment. */
-  #find(low: number, high: number, pod: PodSlot): number {
-    let walked = 0;
-    let entry = this.#head(this.#bucketOf(low));
-    while (entry !== NIL) {
-      const arena = this.#arenas[entry >>> ARENA_BITS] as Uint32Array;
-      const base = (entry & ARENA_MASK) * this.#stride;
-      if (arena[base + LOW] === low && arena[base + HIGH] === high) {
-        if (slotOf(arena[base + HOLDER] as number) === pod) return entry;
-        walked++;
-      }
-      entry = arena[base + NEXT_IN_BUCKET] as number;
+  /** Writes the words of those holders of a segment that are in a row of bits to `out`, by slot. */
+  wordsAmong(keys: Uint32Array, at: number, row: Uint32Array, start: number, out: Uint32Array): void {
+    const claims = this.#claims;
+    const first = this.#buckets.find(keys, at);
+    if (first === NIL) return;
+    const next = claims.next(first);
+    if ((next & CROWDED) !== 0) {
+      this.#crowds.wordsAmong(next ^ CROWDED, row, start, out);
+      return;
     }
-    this.#walked = walked;
-    return NIL;
-  }
-
-  #delete(entry: number): void {
-    const holder = this.#read(entry, HOLDER);
-    const low = this.#read(entry, LOW);
-    const pod = slotOf(holder);
-    const bucket = this.#bucketOf(low);
-    this.#crowds.leave(low, this.#read(entry, HIGH), holder, CROWD / 2);
-    const next = this.#read(entry, NEXT_IN_BUCKET);
-    let walker = this.#head(bucket);
-    if (walker === entry) {
-      this.#setHead(bucket, next);
-    } else {
-      while (this.#read(walker, NEXT_IN_BUCKET) !== entry) walker = this.#read(walker, NEXT_IN_BUCKET);
-      this.#write(walker, NEXT_IN_BUCKET, next);
+    for (let claim = first; claim !== NIL; claim = claims.next(claim)) {
+      const pod = claims.owner(claim);
+      if (((row[start + (pod >>> 5)] as number) & (1 << (pod & 31))) !== 0) out[pod] = claims.word(claim);
     }
-    this.#unlinkFromPod(entry, pod);
-    this.#podSizes[pod] = (this.#podSizes[pod] as number) - 1;
-    this.#size--;
-    this.#write(entry, NEXT_IN_BUCKET, this.#freeHead);
-    this.#freeHead = entry;
   }
 
-  #allocate(): number {
-    if (this.#freeHead !== NIL) {
-      const entry = this.#freeHead;
-      this.#freeHead = this.#read(entry, NEXT_IN_BUCKET);
-      return entry;
+  /** All claims of a pod, in no particular order, by number. The numbers are valid until the next change. */
+  podClaims(pod: PodSlot): Uint32Array {
+    return this.#claims.claims(pod);
+  }
+
+  /** Some claim of a pod, cheap to find and to delete. NIL if it has none. */
+  last(pod: PodSlot): ClaimId {
+    return this.#claims.last(pod);
+  }
+
+  owner(claim: ClaimId): PodSlot {
+    return this.#claims.owner(claim);
+  }
+
+  low(claim: ClaimId): number {
+    return this.#claims.arena(claim)[this.#claims.base(claim) + LOW] as number;
+  }
+
+  high(claim: ClaimId): number {
+    return this.#claims.arena(claim)[this.#claims.base(claim) + HIGH] as number;
+  }
+
+  word(claim: ClaimId): number {
+    return this.#claims.word(claim);
+  }
+
+  #append(keys: Uint32Array, at: number, pod: PodSlot, word: number): ClaimId {
+    const claim = this.#claims.append(keys, at, pod, word);
+    this.#digests.add(pod, keys, at);
+    this.#size++;
+    return claim;
+  }
+
+  #putInCrowd(keys: Uint32Array, at: number, pod: PodSlot, word: number, crowd: CrowdId): ClaimId {
+    const claims = this.#claims;
+    const found = this.#crowds.claimOf(crowd, pod);
+    if (found !== NIL) {
+      claims.arena(found)[claims.base(found) + WORD] = word;
+      this.#crowds.set(crowd, pod, found, word);
+      return found;
     }
-    const entry = this.#allocated++;
-    if (entry >>> ARENA_BITS >= this.#arenas.length) this.#arenas.push(new Uint32Array(ARENA_SIZE * this.#stride));
-    return entry;
+    const claim = this.#append(keys, at, pod, word);
+    claims.setNext(claim, CROWDED | crowd);
+    const grown = this.#crowds.join(crowd, pod, claim, word);
+    if (grown !== crowd) this.#nameCrowd(grown);
+    return claim;
   }
 
-  #linkAsNewest(entry: number, pod: PodSlot): void {
-    const previous = this.#newest[pod] ?? NIL;
-    this.#write(entry, NEWER, NIL);
-    this.#write(entry, OLDER, previous);
-    if (previous === NIL) this.#oldest[pod] = entry;
-    else this.#write(previous, NEWER, entry);
-    this.#newest[pod] = entry;
-  }
-
-  #unlinkFromPod(entry: number, pod: PodSlot): void {
-    const newer = this.#read(entry, NEWER);
-    const older = this.#read(entry, OLDER);
-    if (newer === NIL) this.#newest[pod] = older;
-    else this.#write(newer, OLDER, older);
-    if (older === NIL) this.#oldest[pod] = newer;
-    else this.#write(older, NEWER, newer);
-  }
-
-  /** Linear hashing: buckets below the split point use the next doubling's mask. */
-  #bucketOf(low: number): number {
-    const wide = (low & (2 * this.#bucketBase - 1)) >>> 0;
-    return wide < this.#bucketCount ? wide : wide - this.#bucketBase;
-  }
-
-  #splitBucket(): void {
-    const from = this.#bucketCount - this.#bucketBase;
-    const to = this.#bucketCount;
-    if (to >>> ARENA_BITS >= this.#buckets.length) this.#buckets.push(new Uint32Array(ARENA_SIZE));
-    let entry = this.#head(from);
-    this.#bucketCount++;
-    this.#setHead(from, NIL);
-    while (entry !== NIL) {
-      const next = this.#read(entry, NEXT_IN_BUCKET);
-      const target = (this.#read(entry, LOW) & this.#bucketBase) === 0 ? from : to;
-      this.#write(entry, NEXT_IN_BUCKET, this.#head(target));
-      this.#setHead(target, entry);
-      entry = next;
+  /** Makes a crowd of a list. */
+  #gather(first: ClaimId): void {
+    let crowd = this.#crowds.open();
+    for (let claim = first; claim !== NIL; claim = this.#claims.next(claim)) {
+      crowd = this.#crowds.join(crowd, this.#claims.owner(claim), claim, this.#claims.word(claim));
     }
-    if (this.#bucketCount === 2 * this.#bucketBase) this.#bucketBase *= 2;
+    this.#nameCrowd(crowd);
   }
 
-  #head(bucket: number): number {
-    return (this.#buckets[bucket >>> ARENA_BITS] as Uint32Array)[bucket & ARENA_MASK] as number;
+  #nameCrowd(crowd: CrowdId): void {
+    const size = this.#crowds.size(crowd);
+    for (let i = 0; i < size; i++) this.#claims.setNext(this.#crowds.claimAt(crowd, i), CROWDED | crowd);
   }
 
-  #setHead(bucket: number, entry: number): void {
-    (this.#buckets[bucket >>> ARENA_BITS] as Uint32Array)[bucket & ARENA_MASK] = entry;
+  #leaveList(keys: Uint32Array, at: number, claim: ClaimId, next: ClaimId): void {
+    const buckets = this.#buckets;
+    const wasFirst = next === NIL ? buckets.remove(keys, at, claim) : buckets.replace(keys, at, claim, next);
+    if (!wasFirst) this.#claims.setNext(this.#before(claim, buckets.find(keys, at)), next);
   }
 
-  #read(entry: number, field: number): number {
-    return (this.#arenas[entry >>> ARENA_BITS] as Uint32Array)[(entry & ARENA_MASK) * this.#stride + field] as number;
+  #leaveCrowd(claim: ClaimId, pod: PodSlot, crowd: CrowdId): void {
+    const claims = this.#claims;
+    this.#crowds.leave(crowd, pod);
+    const first = this.#crowds.claimAt(crowd, 0);
+    const stillFirst = !this.#buckets.replace(claims.arena(claim), claims.base(claim), claim, first);
+    const size = this.#crowds.size(crowd);
+    if (size >= CROWD / 2) return;
+    // Back to a list, which begins where the bucket says.
+    let next = NIL;
+    const begin = stillFirst ? this.#buckets.find(claims.arena(claim), claims.base(claim)) : first;
+    for (let i = 0; i < size; i++) {
+      const member = this.#crowds.claimAt(crowd, i);
+      if (member === begin) continue;
+      claims.setNext(member, next);
+      next = member;
+    }
+    claims.setNext(begin, next);
+    this.#crowds.close(crowd);
   }
 
-  #write(entry: number, field: number, value: number): void {
-    (this.#arenas[entry >>> ARENA_BITS] as Uint32Array)[(entry & ARENA_MASK) * this.#stride + field] = value;
+  /** Lets whoever points to claim `from` point to `to`, where it is now. */
+  #renumber(from: ClaimId, to: ClaimId): void {
+    const claims = this.#claims;
+    const keys = claims.arena(to);
+    const at = claims.base(to);
+    const next = keys[at + NEXT] as number;
+    if ((next & CROWDED) !== 0) this.#crowds.set(next ^ CROWDED, claims.owner(to), to, keys[at + WORD] as number);
+    if (this.#buckets.replace(keys, at, from, to) || (next & CROWDED) !== 0) return;
+    claims.setNext(this.#before(from, this.#buckets.find(keys, at)), to);
+  }
+
+  /** The claim whose next one is `claim`, in the list that begins with `first`. */
+  #before(claim: ClaimId, first: ClaimId): ClaimId {
+    let before = first;
+    for (let next = this.#claims.next(before); next !== claim; next = this.#claims.next(before)) before = next;
+    return before;
   }
 }

@@ -1,6 +1,11 @@
-import { ClaimTable } from "./claim-table.ts";
+import type { ClaimDigest } from "./claim-digest.ts";
+import { CLAIM_ID_BITS, NIL } from "./claim-pages.ts";
+import { CLAIM_BYTES, ClaimTable } from "./claim-table.ts";
 import type { Pod } from "./pod.ts";
 import { PrefixMatcher } from "./prefix-match.ts";
+import { RECENT_CLAIM_BYTES, RecentClaims } from "./recent-claims.ts";
+
+const CLAIM_ID_SPAN = 2 ** CLAIM_ID_BITS;
 
 /** Where a pod keeps a segment's KV cache. Only `gpu` is free to use; `host` has to be brought back first. */
 export type ClaimTier = "gpu" | "host";
@@ -20,32 +25,44 @@ export type ClaimChange =
   | { readonly kind: "store"; readonly tier: ClaimTier; readonly segments: Uint32Array; readonly tokens: Uint32Array }
   | { readonly kind: "remove"; readonly segments: Uint32Array };
 
-/** Segments by the best tier that has them, as pairs of low and high words. */
+/** Segments by the best tier that has them, as pairs of low and high words, parents first. */
 export type ConfirmedSegments = Readonly<Record<ClaimTier, Uint32Array>>;
+
+/** Sees one claim: its segment's hash words, the tokens up to it, and the tier. */
+export type ClaimVisitor = (low: number, high: number, tokens: number, tier: ClaimTier) => void;
 
 /**
  * What pods hold by the word of their engines. Claims are prefix-closed per pod: the collector withholds what lies
- * behind a hole. Bounded: past `mostClaims()` a store is dropped and counted, host-tier claims making room first.
+ * behind a hole. A claim is in one tier, the best its pod has the segment in.
+ *
+ * Bounded: past `mostBytes()` the oldest host-tier claims of all pods make room, and a store that finds none is dropped
+ * and counted. What is dropped or gives way is only forgotten: a match can then be too short, never wrong.
  */
 export class ConfirmedClaims {
-  readonly #present = new ClaimTable({ stamped: false });
-  /** The part of `present` that is in a host tier only. */
-  readonly #hostOnly = new ClaimTable({ stamped: false });
-  readonly #matcher = new PrefixMatcher(this.#present);
-  readonly #mostClaims: () => number;
-  #segments: Uint32Array = new Uint32Array(0);
+  readonly #gpu = new ClaimTable();
+  readonly #host = new RecentClaims("all together");
+  readonly #gpuMatcher = new PrefixMatcher([this.#gpu]);
+  readonly #matcher = new PrefixMatcher([this.#gpu, this.#host.table]);
+  /** The matcher that answers for the last look-up: without host-tier claims the one of the GPU tier is enough. */
+  #answering = this.#gpuMatcher;
+  readonly #mostBytes: () => number;
   #dropped = 0;
+  #gaveWay = 0;
 
-  constructor(mostClaims: () => number) {
-    this.#mostClaims = mostClaims;
+  constructor(mostBytes: () => number) {
+    this.#mostBytes = mostBytes;
   }
 
   get size(): number {
-    return this.#present.size;
+    return this.#gpu.size + this.#host.table.size;
   }
 
   get allocatedBytes(): number {
-    return this.#present.allocatedBytes + this.#hostOnly.allocatedBytes;
+    return this.#gpu.allocatedBytes + this.#host.allocatedBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#gpu.usedBytes + this.#host.usedBytes;
   }
 
   /** Stores that found no room. */
@@ -53,23 +70,47 @@ export class ConfirmedClaims {
     return this.#dropped;
   }
 
+  /** Host-tier claims that made room for others. */
+  get gaveWay(): number {
+    return this.#gaveWay;
+  }
+
   /** Segments of a pod: in all, and those in a host tier only. */
   podSizes(pod: Pod): { readonly segments: number; readonly hostSegments: number } {
-    return { segments: this.#present.podSize(pod.slot), hostSegments: this.#hostOnly.podSize(pod.slot) };
+    const hostSegments = this.#host.table.podSize(pod.slot);
+    return { segments: this.#gpu.podSize(pod.slot) + hostSegments, hostSegments };
   }
 
-  /** Calls `visit` with every segment of a pod, the latest stored first. */
-  forEach(pod: Pod, visit: (low: number, high: number) => void): void {
-    this.#present.forEach(pod.slot, visit);
+  /** What a pod holds in each tier, as sums to compare with its collector's. Token counts are not in them. */
+  podDigests(pod: Pod): { readonly gpu: ClaimDigest; readonly host: ClaimDigest } {
+    return { gpu: this.#gpu.podDigest(pod.slot), host: this.#host.table.podDigest(pod.slot) };
   }
 
-  /** A pod's segments by their best tier, as pairs of low and high words. */
+  /**
+   * Shows all claims of a pod, parents before their children as far as token counts tell: a segment whose tokens all
+   * began before it counts as many as its parent. Nothing may change meanwhile.
+   */
+  forEachClaim(pod: Pod, visit: ClaimVisitor): void {
+    for (const [table, tier] of [
+      [this.#gpu, "gpu"],
+      [this.#host.table, "host"],
+    ] as const) {
+      const claims = table.podClaims(pod.slot);
+      // The count of tokens above the claim's number, in one float each: sorted natively, without a comparison function.
+      const keys = Float64Array.from(claims, (claim) => table.word(claim) * CLAIM_ID_SPAN + claim).sort();
+      for (const key of keys) {
+        const claim = key % CLAIM_ID_SPAN;
+        visit(table.low(claim), table.high(claim), table.word(claim), tier);
+      }
+    }
+  }
+
+  /** A pod's segments by their best tier. */
   segmentsOf(pod: Pod): ConfirmedSegments {
     const { segments, hostSegments } = this.podSizes(pod);
     const found = { gpu: new Uint32Array(2 * (segments - hostSegments)), host: new Uint32Array(2 * hostSegments) };
     const at = { gpu: 0, host: 0 };
-    this.#present.forEach(pod.slot, (low, high) => {
-      const tier = this.#hostOnly.has(low, high, pod.slot) ? "host" : "gpu";
+    this.forEachClaim(pod, (low, high, _, tier) => {
       found[tier][at[tier]++] = low;
       found[tier][at[tier]++] = high;
     });
@@ -85,7 +126,8 @@ export class ConfirmedClaims {
         this.clearPod(pod);
         return;
       case "store":
-        this.#store(pod, change.tier, change.segments, change.tokens);
+        if (change.tier === "gpu") this.#storeInGpu(pod, change.segments, change.tokens);
+        else this.#storeInHost(pod, change.segments, change.tokens);
         return;
       case "remove":
         this.#remove(pod, change.segments);
@@ -95,70 +137,103 @@ export class ConfirmedClaims {
 
   /** Takes back all claims of a pod. Returns how many there were. */
   clearPod(pod: Pod): number {
-    this.#hostOnly.clearPod(pod.slot);
-    return this.#present.clearPod(pod.slot);
+    return this.#gpu.clearPod(pod.slot) + this.#host.clearPod(pod.slot);
   }
 
-  /** Whether a pod holds a segment, in any tier. */
-  has(pod: Pod, low: number, high: number): boolean {
-    return this.#present.has(low, high, pod.slot);
+  /** Whether a pod holds the segment at `segments[at]`, in any tier. */
+  has(pod: Pod, segments: Uint32Array, at: number): boolean {
+    return this.#gpu.find(segments, at, pod.slot) !== NIL || this.#host.table.find(segments, at, pod.slot) !== NIL;
+  }
+
+  /** What found the last looked-up prompt, for going on from there. */
+  get lastMatch(): PrefixMatcher {
+    return this.#answering;
   }
 
   /** Looks a prompt up; `depth`, `tokens` and `hostSegments` answer for it until the next call. */
   match(segments: Uint32Array): void {
-    this.#segments = segments;
-    this.#matcher.match(segments);
+    this.#gpuMatcher.match(segments);
+    this.#answering = this.#host.table.size === 0 ? this.#gpuMatcher : this.#matcher;
+    if (this.#answering === this.#matcher) this.#matcher.match(segments);
   }
 
   /** Leading segments of the last looked-up prompt that the pod holds. */
   depth(pod: Pod): number {
-    return this.#matcher.depth(pod.slot);
+    return this.#answering.depth(pod.slot);
   }
 
   /** Tokens in those segments. */
   tokens(pod: Pod): number {
-    return this.#matcher.tokens(pod.slot);
+    return this.#answering.word(pod.slot);
   }
 
-  /** How many of those segments are in a host tier only. */
+  /** How many of those segments lie behind what the pod's GPU tier holds of the prompt. */
   hostSegments(pod: Pod): number {
-    if (this.#hostOnly.podSize(pod.slot) === 0) return 0;
-    let count = 0;
-    for (let i = 0; i < 2 * this.depth(pod); i += 2) {
-      if (this.#hostOnly.has(this.#segments[i] as number, this.#segments[i + 1] as number, pod.slot)) count++;
-    }
-    return count;
+    return this.#answering.depth(pod.slot) - this.#gpuMatcher.depth(pod.slot);
   }
 
-  #store(pod: Pod, tier: ClaimTier, segments: Uint32Array, tokens: Uint32Array): void {
+  /** Lets the oldest host-tier claims go until this many bytes are free of them. Returns how many bytes went. */
+  giveWay(bytes: number): number {
+    const before = this.#host.usedBytes;
+    while (before - this.#host.usedBytes < bytes && this.#dropOldestInHost());
+    return before - this.#host.usedBytes;
+  }
+
+  #storeInGpu(pod: Pod, segments: Uint32Array, tokens: Uint32Array): void {
+    const mostBytes = this.#mostBytes() - CLAIM_BYTES;
+    const { slot } = pod;
+    const elsewhere = this.#host.table.podSize(slot) > 0;
+    this.#gpu.warm(segments);
     for (let i = 0; i < tokens.length; i++) {
-      const low = segments[2 * i] as number;
-      const high = segments[2 * i + 1] as number;
-      if (this.#present.size >= this.#mostClaims() && !this.#present.has(low, high, pod.slot) && !this.#makeRoom(pod)) {
+      const at = 2 * i;
+      if (elsewhere) this.#host.remove(segments, at, slot);
+      if (this.usedBytes > mostBytes && this.#gpu.find(segments, at, slot) === NIL && !this.#makeRoom(mostBytes)) {
         this.#dropped++;
         continue;
       }
-      this.#present.put(low, high, pod.slot, tokens[i] as number);
-      if (tier === "host") this.#hostOnly.put(low, high, pod.slot, 0);
-      else this.#hostOnly.remove(low, high, pod.slot);
+      this.#gpu.put(segments, at, slot, tokens[i] as number);
+    }
+  }
+
+  #storeInHost(pod: Pod, segments: Uint32Array, tokens: Uint32Array): void {
+    const mostBytes = this.#mostBytes() - RECENT_CLAIM_BYTES;
+    const { slot } = pod;
+    const elsewhere = this.#gpu.podSize(slot) > 0;
+    // Deepest first: the head of a prompt is younger than its tail and outlives it.
+    for (let i = tokens.length - 1; i >= 0; i--) {
+      const at = 2 * i;
+      if (elsewhere) this.#gpu.remove(segments, at, slot);
+      if (
+        this.usedBytes > mostBytes &&
+        this.#host.table.find(segments, at, slot) === NIL &&
+        !this.#makeRoom(mostBytes)
+      ) {
+        this.#dropped++;
+        continue;
+      }
+      this.#host.touch(segments, at, slot, tokens[i] as number);
     }
   }
 
   #remove(pod: Pod, segments: Uint32Array): void {
-    for (let i = 0; i < segments.length; i += 2) {
-      const low = segments[i] as number;
-      const high = segments[i + 1] as number;
-      this.#present.remove(low, high, pod.slot);
-      this.#hostOnly.remove(low, high, pod.slot);
+    const { slot } = pod;
+    this.#gpu.warm(segments);
+    for (let at = 0; at < segments.length; at += 2) {
+      if (!this.#gpu.remove(segments, at, slot)) this.#host.remove(segments, at, slot);
     }
   }
 
-  /** Gives up the pod's oldest host-tier claim. False if it has none. */
-  #makeRoom(pod: Pod): boolean {
-    const oldest = this.#hostOnly.oldest(pod.slot);
-    if (oldest === undefined) return false;
-    this.#present.remove(oldest.low, oldest.high, pod.slot);
-    this.#hostOnly.remove(oldest.low, oldest.high, pod.slot);
+  /** Lets the oldest host-tier claims go until no more than these bytes are used. False if it takes more than those. */
+  #makeRoom(mostBytes: number): boolean {
+    while (this.usedBytes > mostBytes) if (!this.#dropOldestInHost()) return false;
+    return true;
+  }
+
+  #dropOldestInHost(): boolean {
+    const oldest = this.#host.oldest(0);
+    if (oldest === NIL) return false;
+    this.#host.delete(oldest);
+    this.#gaveWay++;
     return true;
   }
 }

@@ -1,82 +1,222 @@
-import { slotOf } from "./holder-word.ts";
+import { type ClaimId, NIL } from "./claim-pages.ts";
+import type { PodSlot } from "./pod-slot.ts";
 
-/** The holders of one much-held segment, packed: `words[0..size)` are holder words (see holder-word.ts). */
-type Crowd = { readonly high: number; words: Uint32Array; size: number };
+/** A crowd's number: where its block begins, in units of eight words. It moves as the crowd grows. */
+export type CrowdId = number;
+
+const UNIT_BITS = 3;
+const ARENA_UNIT_BITS = 11;
+const ARENA_UNIT_MASK = (1 << ARENA_UNIT_BITS) - 1;
+const ARENA_WORDS = 1 << (ARENA_UNIT_BITS + UNIT_BITS);
+
+/** Words of a block, by its class: steps of about 1.4, so that little of a block is unused. 4,096 pods fit the last. */
+const BLOCK_WORDS = [24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_024, 1_536, 2_048, 3_072, 4_096, 6_144, 8_448];
+
+/** A block: how many holders, how many words of bits, its class, then the bits, the claims, the claims' words. */
+const SIZE = 0;
+const BIT_WORDS = 1;
+const CLASS = 2;
+const HEADER = 3;
 
 /**
- * Segments with many holders (a shared system prompt), kept a second time as packed lists. Walking a bucket chain costs
- * a cache miss a holder; the first segments of a prompt are looked up again and again and may have every pod in them.
+ * The holders of much-held segments (a shared system prompt), packed: which pods as bits, and in the order of their
+ * slots each one's claim and a copy of its word. Following the claims one by one costs a cache miss a holder; the first
+ * segments of a prompt are looked up again and again and may have every pod in them.
  */
 export class Crowds {
-  readonly #byLow = new Map<number, Crowd[]>();
+  readonly #arenas: Uint32Array[] = [];
+  #nextUnit = 0;
+  /** By class: blocks given back. */
+  readonly #free: number[][] = BLOCK_WORDS.map(() => []);
+  #usedBytes = 0;
 
-  /** Whether the segment is kept here. */
-  has(low: number, high: number): boolean {
-    return this.#find(low, high) !== undefined;
+  get allocatedBytes(): number {
+    return this.#arenas.length * ARENA_WORDS * 4;
   }
 
-  /** Whether a kept segment has this pod among its holders. */
-  includes(low: number, high: number, pod: number): boolean {
-    const crowd = this.#find(low, high);
-    if (crowd === undefined) return false;
-    for (let i = 0; i < crowd.size; i++) if (slotOf(crowd.words[i] as number) === pod) return true;
-    return false;
+  /** Bytes of the blocks in use. */
+  get usedBytes(): number {
+    return this.#usedBytes;
   }
 
-  /** Writes the holders to `out` from `offset` on and returns their number, or -1 if the segment is not kept here. */
-  holders(low: number, high: number, out: Uint32Array, offset: number): number {
-    const crowd = this.#find(low, high);
-    if (crowd === undefined) return -1;
-    for (let i = 0; i < crowd.size; i++) out[offset + i] = crowd.words[i] as number;
-    return crowd.size;
+  /** An empty crowd. */
+  open(): CrowdId {
+    return this.#allocate(0, 1);
   }
 
-  /** Begins to keep a segment with these holders. */
-  gather(low: number, high: number, holders: Uint32Array): void {
-    const words = new Uint32Array(2 * holders.length);
-    words.set(holders);
-    const crowd = { high, words, size: holders.length };
-    const others = this.#byLow.get(low);
-    if (others === undefined) this.#byLow.set(low, [crowd]);
-    else others.push(crowd);
+  /** Gives a crowd's memory back. */
+  close(crowd: CrowdId): void {
+    const blockClass = this.#arena(crowd)[this.#base(crowd) + CLASS] as number;
+    (this.#free[blockClass] as number[]).push(crowd);
+    this.#usedBytes -= 4 * (BLOCK_WORDS[blockClass] as number);
   }
 
-  /** Adds a holder to a kept segment. */
-  join(low: number, high: number, holder: number): void {
-    const crowd = this.#find(low, high);
-    if (crowd === undefined) return;
-    if (crowd.size === crowd.words.length) {
-      const grown = new Uint32Array(2 * crowd.size);
-      grown.set(crowd.words);
-      crowd.words = grown;
+  size(crowd: CrowdId): number {
+    return this.#arena(crowd)[this.#base(crowd) + SIZE] as number;
+  }
+
+  /** The claim of the holder with this many before it. */
+  claimAt(crowd: CrowdId, rank: number): ClaimId {
+    const arena = this.#arena(crowd);
+    const base = this.#base(crowd);
+    return arena[base + HEADER + (arena[base + BIT_WORDS] as number) + rank] as number;
+  }
+
+  /** The claim of a pod, NIL if it is no holder. */
+  claimOf(crowd: CrowdId, pod: PodSlot): ClaimId {
+    const arena = this.#arena(crowd);
+    const base = this.#base(crowd);
+    if (pod >>> 5 >= (arena[base + BIT_WORDS] as number)) return NIL;
+    if (((arena[base + HEADER + (pod >>> 5)] as number) & (1 << (pod & 31))) === 0) return NIL;
+    return this.claimAt(crowd, rankIn(arena, base, pod));
+  }
+
+  /** Adds a holder that is not in it. Returns the crowd's number from now on. */
+  join(before: CrowdId, pod: PodSlot, claim: ClaimId, word: number): CrowdId {
+    const crowd = this.#withRoom(before, pod);
+    const arena = this.#arena(crowd);
+    const base = this.#base(crowd);
+    const size = arena[base + SIZE] as number;
+    const rank = rankIn(arena, base, pod);
+    const claims = claimsAt(arena, base);
+    const words = wordsAt(arena, base);
+    arena.copyWithin(claims + rank + 1, claims + rank, claims + size);
+    arena.copyWithin(words + rank + 1, words + rank, words + size);
+    arena[claims + rank] = claim;
+    arena[words + rank] = word;
+    const bits = base + HEADER + (pod >>> 5);
+    arena[bits] = (arena[bits] as number) | (1 << (pod & 31));
+    arena[base + SIZE] = size + 1;
+    return crowd;
+  }
+
+  /** Takes a holder out. */
+  leave(crowd: CrowdId, pod: PodSlot): void {
+    const arena = this.#arena(crowd);
+    const base = this.#base(crowd);
+    const size = arena[base + SIZE] as number;
+    const rank = rankIn(arena, base, pod);
+    const claims = claimsAt(arena, base);
+    const words = wordsAt(arena, base);
+    arena.copyWithin(claims + rank, claims + rank + 1, claims + size);
+    arena.copyWithin(words + rank, words + rank + 1, words + size);
+    const bits = base + HEADER + (pod >>> 5);
+    arena[bits] = (arena[bits] as number) & ~(1 << (pod & 31));
+    arena[base + SIZE] = size - 1;
+  }
+
+  /** Replaces a holder's claim and word. */
+  set(crowd: CrowdId, pod: PodSlot, claim: ClaimId, word: number): void {
+    const arena = this.#arena(crowd);
+    const base = this.#base(crowd);
+    const rank = rankIn(arena, base, pod);
+    arena[claimsAt(arena, base) + rank] = claim;
+    arena[wordsAt(arena, base) + rank] = word;
+  }
+
+  /** Adds the holders to a row of bits that begins at `row[start]` and has room for every slot. */
+  orInto(crowd: CrowdId, row: Uint32Array, start: number): void {
+    const arena = this.#arena(crowd);
+    const base = this.#base(crowd);
+    const bits = base + HEADER;
+    const bitWords = arena[base + BIT_WORDS] as number;
+    for (let i = 0; i < bitWords; i++) row[start + i] = (row[start + i] as number) | (arena[bits + i] as number);
+  }
+
+  /** Writes the words of those holders that are in a row of bits to `out`, by slot. */
+  wordsAmong(crowd: CrowdId, row: Uint32Array, start: number, out: Uint32Array): void {
+    const arena = this.#arena(crowd);
+    const base = this.#base(crowd);
+    const bitWords = arena[base + BIT_WORDS] as number;
+    let word = wordsAt(arena, base);
+    for (let i = 0; i < bitWords; i++) {
+      const among = row[start + i] as number;
+      for (let left = arena[base + HEADER + i] as number; left !== 0; left &= left - 1) {
+        const bit = 31 - Math.clz32(left & -left);
+        if ((among & (1 << bit)) !== 0) out[32 * i + bit] = arena[word] as number;
+        word++;
+      }
     }
-    crowd.words[crowd.size++] = holder;
   }
 
-  /** Replaces a holder's word. */
-  update(low: number, high: number, before: number, after: number): void {
-    const crowd = this.#find(low, high);
-    if (crowd === undefined) return;
-    const at = crowd.words.subarray(0, crowd.size).indexOf(before);
-    if (at !== -1) crowd.words[at] = after;
+  /** The crowd, moved to a larger block if one more holder, this one, does not fit. */
+  #withRoom(crowd: CrowdId, pod: PodSlot): CrowdId {
+    const arena = this.#arena(crowd);
+    const base = this.#base(crowd);
+    const size = arena[base + SIZE] as number;
+    const bitWords = arena[base + BIT_WORDS] as number;
+    if (pod >>> 5 < bitWords && size < capacity(arena, base)) return crowd;
+    const larger = this.#allocate(size + 1, Math.max(bitWords, (pod >>> 5) + 1));
+    const to = this.#arena(larger);
+    const toBase = this.#base(larger);
+    to[toBase + SIZE] = size;
+    for (let i = 0; i < bitWords; i++) to[toBase + HEADER + i] = arena[base + HEADER + i] as number;
+    const [claims, words] = [claimsAt(arena, base), wordsAt(arena, base)];
+    to.set(arena.subarray(claims, claims + size), claimsAt(to, toBase));
+    to.set(arena.subarray(words, words + size), wordsAt(to, toBase));
+    this.close(crowd);
+    return larger;
   }
 
-  /** Takes a holder out of a kept segment; below `least` holders the segment is no longer kept. */
-  leave(low: number, high: number, holder: number, least: number): void {
-    const crowd = this.#find(low, high);
-    if (crowd === undefined) return;
-    const at = crowd.words.subarray(0, crowd.size).indexOf(holder);
-    if (at !== -1) crowd.words[at] = crowd.words[--crowd.size] as number;
-    if (crowd.size >= least) return;
-    const others = (this.#byLow.get(low) ?? []).filter((other) => other !== crowd);
-    if (others.length === 0) this.#byLow.delete(low);
-    else this.#byLow.set(low, others);
+  #allocate(holders: number, bitWords: number): CrowdId {
+    const blockClass = BLOCK_WORDS.findIndex((words) => words >= HEADER + bitWords + 2 * holders);
+    const blockWords = BLOCK_WORDS[blockClass] as number;
+    const crowd = (this.#free[blockClass] as number[]).pop() ?? this.#newBlock(blockWords >>> UNIT_BITS);
+    this.#usedBytes += 4 * blockWords;
+    const arena = this.#arena(crowd);
+    const base = this.#base(crowd);
+    arena[base + SIZE] = 0;
+    arena[base + BIT_WORDS] = bitWords;
+    arena[base + CLASS] = blockClass;
+    arena.fill(0, base + HEADER, base + HEADER + bitWords);
+    return crowd;
   }
 
-  #find(low: number, high: number): Crowd | undefined {
-    const crowds = this.#byLow.get(low);
-    if (crowds === undefined) return undefined;
-    for (const crowd of crowds) if (crowd.high === high) return crowd;
-    return undefined;
+  #newBlock(units: number): CrowdId {
+    const left = (this.#arenas.length << ARENA_UNIT_BITS) - this.#nextUnit;
+    if (left < units) {
+      this.#nextUnit = this.#arenas.length << ARENA_UNIT_BITS;
+      this.#arenas.push(new Uint32Array(ARENA_WORDS));
+    }
+    const block = this.#nextUnit;
+    this.#nextUnit += units;
+    return block;
   }
+
+  #arena(crowd: CrowdId): Uint32Array {
+    return this.#arenas[crowd >>> ARENA_UNIT_BITS] as Uint32Array;
+  }
+
+  #base(crowd: CrowdId): number {
+    return (crowd & ARENA_UNIT_MASK) << UNIT_BITS;
+  }
+}
+
+/** Holders that fit a block: what is left of it, for claims and words alike. */
+function capacity(arena: Uint32Array, base: number): number {
+  const blockWords = BLOCK_WORDS[arena[base + CLASS] as number] as number;
+  return (blockWords - HEADER - (arena[base + BIT_WORDS] as number)) >>> 1;
+}
+
+function claimsAt(arena: Uint32Array, base: number): number {
+  return base + HEADER + (arena[base + BIT_WORDS] as number);
+}
+
+function wordsAt(arena: Uint32Array, base: number): number {
+  return claimsAt(arena, base) + capacity(arena, base);
+}
+
+/** Holders with a lower slot. */
+function rankIn(arena: Uint32Array, base: number, pod: PodSlot): number {
+  const bits = base + HEADER;
+  let rank = ones((arena[bits + (pod >>> 5)] as number) & ((1 << (pod & 31)) - 1));
+  for (let i = 0; i < pod >>> 5; i++) rank += ones(arena[bits + i] as number);
+  return rank;
+}
+
+/** Set bits of a word, summed in pairs, then fours, then bytes. */
+function ones(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x5555_5555);
+  const fours = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
 }

@@ -1,6 +1,6 @@
-import { PLAIN_CLAIM_BYTES, STAMPED_CLAIM_BYTES } from "./claim-table.ts";
 import { type ClaimChange, ConfirmedClaims, type ConfirmedSegments } from "./confirmed-claims.ts";
 import type { Pod } from "./pod.ts";
+import { RECENT_CLAIM_BYTES } from "./recent-claims.ts";
 import { type SpeculativeClaim, SpeculativeClaims, type SpeculativeLimits } from "./speculative-claims.ts";
 
 /** What a look-up found for a pod. */
@@ -41,22 +41,24 @@ const LAG_WEIGHT = 0.1;
 export class PodClaims {
   readonly #confirmed: ConfirmedClaims;
   readonly #speculative: SpeculativeClaims;
-  /** By pod, in the order of routing. */
-  readonly #bridges = new Map<string, Bridge[]>();
+  /** By pod and claim. */
+  readonly #bridges = new Map<string, Map<SpeculativeClaim, Bridge>>();
+  /** Those whose prefill is done, longest waiting first. */
+  readonly #due = new Set<Bridge>();
+  readonly #mostBytes: number;
   #lagMs = ASSUMED_LAG_MS;
 
   constructor(limits: SpeculativeLimits & { readonly mostIndexBytes: number }, nowMs: number) {
     this.#speculative = new SpeculativeClaims(limits, nowMs);
     // What speculative claims do not use is free for confirmed ones.
-    this.#confirmed = new ConfirmedClaims(() =>
-      Math.floor((limits.mostIndexBytes - this.#speculative.size * STAMPED_CLAIM_BYTES) / PLAIN_CLAIM_BYTES),
-    );
+    this.#mostBytes = limits.mostIndexBytes;
+    this.#confirmed = new ConfirmedClaims(() => this.#mostBytes - this.#speculative.usedBytes);
   }
 
   /** Looks a prompt up; `found` answers for it until the next call. */
   match(segments: Uint32Array): void {
     this.#confirmed.match(segments);
-    this.#speculative.match(segments);
+    this.#speculative.match(segments, this.#confirmed.lastMatch);
   }
 
   /** What the last look-up found for a pod. `segmentTokens` estimates where no event has counted. */
@@ -81,36 +83,36 @@ export class PodClaims {
     pods: number,
     nowMs: number,
   ): SpeculativeClaim | undefined {
-    if (2 * this.#confirmed.depth(pod) >= segments.length) return undefined;
-    const claim = this.#speculative.claim(pod, segments, capacitySegments, pods, nowMs);
-    // Where the pod's events are trusted, they take over as soon as they are there.
-    if (pod.facts.index.mode === "exact") {
-      const bridge = { claim, prefilledAtMs: undefined };
-      const bridges = this.#bridges.get(pod.id);
-      if (bridges === undefined) this.#bridges.set(pod.id, [bridge]);
-      else bridges.push(bridge);
-    }
+    const confirmed = this.#confirmed.depth(pod);
+    if (2 * confirmed >= segments.length) return undefined;
+    // Where events are not all seen, what they confirmed may go unseen too: there a claim stands on its own.
+    const start = pod.facts.index.mode === "exact" ? confirmed : 0;
+    const claim = this.#speculative.claim(pod, segments, start, capacitySegments, pods, nowMs);
+    this.#keepWithinBound(pod);
+    if (pod.facts.index.mode === "exact") this.#bridgesOf(pod).set(claim, { claim, prefilledAtMs: undefined });
     return claim;
   }
 
   /** The claim's prefill did not happen. */
   takeBack(claim: SpeculativeClaim): void {
-    const bridges = this.#bridges.get(claim.pod.id) ?? [];
-    const left = bridges.filter((bridge) => bridge.claim !== claim);
-    if (left.length === bridges.length) this.#speculative.takeBack(claim);
-    else this.#drop(claim.pod, [claim], left);
+    const bridge = this.#bridges.get(claim.pod.id)?.get(claim);
+    if (bridge === undefined) this.#speculative.takeBack(claim);
+    else this.#end(bridge);
+  }
+
+  /** The claim's prefill is done: where the pod's events are trusted, they are due. */
+  settle(claim: SpeculativeClaim, nowMs: number): void {
+    const bridge = this.#bridges.get(claim.pod.id)?.get(claim);
+    if (bridge === undefined || bridge.prefilledAtMs !== undefined) return;
+    bridge.prefilledAtMs = nowMs;
+    this.#due.add(bridge);
   }
 
   /** What was guessed of the pod is over: its events tell what it holds from now on. */
   trust(pod: Pod): void {
     this.#speculative.clearPod(pod);
+    for (const bridge of this.#bridges.get(pod.id)?.values() ?? []) this.#due.delete(bridge);
     this.#bridges.delete(pod.id);
-  }
-
-  /** The claim's prefill is done: its events are due. */
-  settle(claim: SpeculativeClaim, nowMs: number): void {
-    const bridge = this.#bridges.get(claim.pod.id)?.find((one) => one.claim === claim);
-    if (bridge !== undefined) bridge.prefilledAtMs ??= nowMs;
   }
 
   /** What a pod's events confirm. */
@@ -122,38 +124,32 @@ export class PodClaims {
   apply(pod: Pod, change: ClaimChange, nowMs: number): void {
     if (change.kind === "clear") this.trust(pod);
     // Most of what was in the cache a moment ago still is: as a guess it is worth a lot.
-    if (change.kind === "doubt") this.#speculative.takeOver(pod, (visit) => this.#confirmed.forEach(pod, visit), nowMs);
+    if (change.kind === "doubt") {
+      const { gpu, host } = this.#confirmed.segmentsOf(pod);
+      for (const segments of [host, gpu]) this.#speculative.takeOver(pod, segments, nowMs);
+    }
     this.#confirmed.apply(pod, change);
     // At once: a removal behind the store, in the same push, must not leave the bridge standing.
     if (change.kind === "store") this.#handOver(pod, nowMs);
     // Where events are not all there is, guesses stand beside them, but not against them.
     else if (change.kind === "remove" && pod.facts.index.mode === "mixed") {
-      this.#speculative.drop(pod, change.segments, 0);
+      this.#speculative.drop(pod, change.segments, 0, change.segments.length / 2);
     }
   }
 
   /** Takes back claims whose events did not come. */
   sweep(nowMs: number): void {
     const patienceMs = Math.min(MOST_PATIENCE_MS, Math.max(LEAST_PATIENCE_MS, PATIENCE_LAGS * this.#lagMs));
-    for (const bridges of this.#bridges.values()) {
-      const isOverdue = ({ prefilledAtMs }: Bridge) =>
-        prefilledAtMs !== undefined && nowMs - prefilledAtMs > patienceMs;
-      const overdue = bridges.filter(isOverdue).map(({ claim }) => claim);
-      const [first] = overdue;
-      if (first !== undefined)
-        this.#drop(
-          first.pod,
-          overdue,
-          bridges.filter((bridge) => !isOverdue(bridge)),
-        );
+    for (const bridge of this.#due) {
+      if (nowMs - (bridge.prefilledAtMs ?? nowMs) <= patienceMs) return;
+      this.#end(bridge);
     }
   }
 
   /** The pod restarted or is gone: it holds nothing. */
   clearPod(pod: Pod): void {
     this.#confirmed.clearPod(pod);
-    this.#speculative.clearPod(pod);
-    this.#bridges.delete(pod.id);
+    this.trust(pod);
   }
 
   /** A pod's claims, in segments. */
@@ -172,37 +168,58 @@ export class PodClaims {
     };
   }
 
-  /** Drops the claims of a pod that events confirm now. */
-  #handOver(pod: Pod, nowMs: number): void {
-    const bridges = this.#bridges.get(pod.id);
-    if (bridges === undefined || bridges.length === 0) return;
-    const confirmed = bridges.filter(({ claim }) => this.#isConfirmed(claim));
-    if (confirmed.length === 0) return;
-    for (const { prefilledAtMs } of confirmed) {
-      if (prefilledAtMs !== undefined) this.#lagMs += LAG_WEIGHT * (nowMs - prefilledAtMs - this.#lagMs);
+  #bridgesOf(pod: Pod): Map<SpeculativeClaim, Bridge> {
+    let bridges = this.#bridges.get(pod.id);
+    if (bridges === undefined) {
+      bridges = new Map();
+      this.#bridges.set(pod.id, bridges);
     }
-    const left = bridges.filter((bridge) => !confirmed.includes(bridge));
-    this.#drop(
-      pod,
-      confirmed.map(({ claim }) => claim),
-      left,
-    );
+    return bridges;
   }
 
-  /** Drops claims but for the beginnings that they share with those that are left. */
-  #drop(pod: Pod, claims: readonly SpeculativeClaim[], left: Bridge[]): void {
-    if (left.length === 0) this.#bridges.delete(pod.id);
-    else this.#bridges.set(pod.id, left);
-    for (const { segments } of claims) {
-      const shared = left.reduce((most, { claim }) => Math.max(most, sharedSegments(segments, claim.segments)), 0);
-      this.#speculative.drop(pod, segments, shared);
+  /** Ends the bridges of a pod whose claims events confirm now. */
+  #handOver(pod: Pod, nowMs: number): void {
+    for (const bridge of this.#bridges.get(pod.id)?.values() ?? []) {
+      const { claim, prefilledAtMs } = bridge;
+      if (!this.#isConfirmed(claim)) continue;
+      if (prefilledAtMs !== undefined) this.#lagMs += LAG_WEIGHT * (nowMs - prefilledAtMs - this.#lagMs);
+      this.#end(bridge);
     }
+  }
+
+  /** Drops a bridge's claim, but for what others that still stand have claimed too. */
+  #end(bridge: Bridge): void {
+    const { pod, segments, start } = bridge.claim;
+    const bridges = this.#bridgesOf(pod);
+    bridges.delete(bridge.claim);
+    this.#due.delete(bridge);
+    const kept = Array.from(bridges.keys(), (other) => ({
+      from: other.start,
+      to: sharedSegments(segments, other.segments),
+    })).sort((a, b) => a.from - b.from);
+    let done = start;
+    for (const { from, to } of kept) {
+      if (from > done) this.#speculative.drop(pod, segments, done, Math.min(from, segments.length / 2));
+      done = Math.max(done, to);
+    }
+    this.#speculative.drop(pod, segments, done, segments.length / 2);
   }
 
   /** The last segment can end in a block that is not full yet: with the one before it, all that can be is announced. */
   #isConfirmed({ pod, segments }: SpeculativeClaim): boolean {
-    const last = Math.max(0, segments.length - 4);
-    return segments.length > 0 && this.#confirmed.has(pod, segments[last] as number, segments[last + 1] as number);
+    return segments.length > 0 && this.#confirmed.has(pod, segments, Math.max(0, segments.length - 4));
+  }
+
+  /** After a pod has new speculative claims: host-tier claims make room for them, then the pod's own oldest. */
+  #keepWithinBound(pod: Pod): void {
+    let over = this.#confirmed.usedBytes + this.#speculative.usedBytes - this.#mostBytes;
+    if (over <= 0) return;
+    over -= this.#confirmed.giveWay(over);
+    if (over <= 0) return;
+    this.#speculative.evictDownTo(
+      pod,
+      Math.max(0, this.#speculative.podSize(pod) - Math.ceil(over / RECENT_CLAIM_BYTES)),
+    );
   }
 }
 

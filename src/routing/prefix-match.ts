@@ -1,27 +1,36 @@
 import type { ClaimTable } from "./claim-table.ts";
-import { MOST_SLOTS, slotOf, tokensOf } from "./holder-word.ts";
+import { MOST_SLOTS, type PodSlot } from "./pod-slot.ts";
+
+/** Steps down a bisection can take, each at least halving its range, and one row for the first step's look-up. */
+const MOST_ROWS = 34;
+
+/** Steps of a bisection whose look-ups are prepared together: more cost more than they save. */
+const FIRST_STEPS = 4;
 
 /**
- * How many leading segments of a prompt each pod holds.
+ * How many leading segments of a prompt each pod holds, in any of the given tables.
  *
  * Claims are prefix-closed per pod (whoever holds a segment holds all before it), so the set of holders only shrinks
- * with depth and is found by bisection: O(log segments) look-ups for each distinct depth instead of one a segment.
+ * with depth and is found by bisection: O(log segments) look-ups for each distinct depth instead of one a segment. Sets
+ * of pods are rows of bits: what a look-up adds is cut with the pods in question a word, 32 pods, at a time.
  */
 export class PrefixMatcher {
-  readonly #table: ClaimTable;
-  /** Holder words of the look-ups on the bisection's path, one list behind the other. */
-  #stack = new Uint32Array(1024);
+  readonly #tables: readonly ClaimTable[];
+  /** One row for each step down into the bisection. */
+  #rows = new Uint32Array(MOST_ROWS);
+  #rowWords = 1;
   readonly #depths = new Uint32Array(MOST_SLOTS);
-  readonly #tokens = new Uint32Array(MOST_SLOTS);
-  /** By pod: its holder word in the last middle look-up it was in, and which look-up that was. */
-  readonly #middleWords = new Uint32Array(MOST_SLOTS);
-  readonly #middleLookUps = new Float64Array(MOST_SLOTS);
-  #lookUps = 0;
-  readonly #split = new Uint32Array(MOST_SLOTS);
-  #touched: number[] = [];
+  readonly #words = new Uint32Array(MOST_SLOTS);
+  /** By pod: the look-up in which it was last found. */
+  readonly #found = new Float64Array(MOST_SLOTS);
+  #lookUp = 0;
+  /** The pods found, together by depth: `#groupDepths[i]` is that of the pods in row i of `#groups`. */
+  readonly #groupDepths: number[] = [];
+  #groups = new Uint32Array(8);
+  readonly #rest = new Uint32Array(MOST_SLOTS >>> 5);
 
-  constructor(table: ClaimTable) {
-    this.#table = table;
+  constructor(tables: readonly ClaimTable[]) {
+    this.#tables = tables;
   }
 
   /**
@@ -29,76 +38,142 @@ export class PrefixMatcher {
    * segments until the next look-up.
    */
   match(segments: Uint32Array): void {
-    for (const pod of this.#touched) {
-      this.#depths[pod] = 0;
-      this.#tokens[pod] = 0;
+    if (!this.#begin(segments, 0)) return;
+    // The first steps go to one of a few evenly spaced segments.
+    const step = (segments.length >>> FIRST_STEPS) & ~1;
+    if (step > 2) for (const table of this.#tables) table.warm(segments, step);
+    if (this.#lookInto(segments, 0, 0)) this.#descend(segments, 0, segments.length >>> 1, 0);
+  }
+
+  /**
+   * Looks up how far pods go on from where another matcher's look-up of the same prompt found them to end. `depth(pod)`
+   * then counts from the prompt's beginning, and is 0 for a pod that does not go on.
+   */
+  extend(base: PrefixMatcher, segments: Uint32Array): void {
+    if (!this.#begin(segments, base.#rowWords)) return;
+    const count = segments.length >>> 1;
+    const rest = this.#rest.fill(0xffff_ffff, 0, this.#rowWords);
+    for (let group = 0; group < base.#groupDepths.length; group++) {
+      const depth = base.#groupDepths[group] as number;
+      const start = group * base.#rowWords;
+      for (let i = 0; i < base.#rowWords; i++) {
+        rest[i] = (rest[i] as number) & ~(base.#groups[start + i] as number);
+      }
+      if (depth === count || !this.#lookInto(segments, depth, 0)) continue;
+      if (this.#cut(0, base.#groups, start, base.#rowWords)) this.#descend(segments, depth, count, 0);
     }
-    this.#touched = [];
-    const count = segments.length / 2;
-    if (count === 0) return;
-    const holders = this.#holders(segments, 0, 0);
-    if (holders > 0) this.#descend(segments, 0, count, 0, holders);
+    if (!this.#lookInto(segments, 0, 0)) return;
+    if (this.#cut(0, rest, 0, this.#rowWords)) this.#descend(segments, 0, count, 0);
   }
 
   /** Matched segments of a pod in the last look-up. */
-  depth(pod: number): number {
-    return this.#depths[pod] as number;
+  depth(pod: PodSlot): number {
+    return this.#found[pod] === this.#lookUp ? (this.#depths[pod] as number) : 0;
   }
 
-  /** Tokens of the prompt in a pod's matched segments, as its claims tell; 0 where they do not. */
-  tokens(pod: number): number {
-    return this.#tokens[pod] as number;
+  /** The word of the pod's claim on the last of those segments; 0 without any. */
+  word(pod: PodSlot): number {
+    return this.#found[pod] === this.#lookUp ? (this.#words[pod] as number) : 0;
   }
 
-  /** The `size` holders at `start` of the stack hold segment `low`; where in [low, high) does each one's run end? */
-  #descend(segments: Uint32Array, low: number, high: number, start: number, size: number): void {
-    if (high - low === 1) {
-      for (let i = start; i < start + size; i++) this.#settle(this.#stack[i] as number, high);
-      return;
+  /** Forgets the last look-up. False if there is nothing to find. */
+  #begin(segments: Uint32Array, leastRowWords: number): boolean {
+    this.#lookUp++;
+    this.#groupDepths.length = 0;
+    let slots = 0;
+    let claims = 0;
+    for (const table of this.#tables) {
+      slots = Math.max(slots, table.slotBound);
+      claims += table.size;
     }
-    const middle = (low + high) >>> 1;
-    const deeperStart = start + size;
-    const holders = this.#holders(segments, middle, deeperStart);
-    // Who holds `middle` is in this list or has been found to go deeper before. Split the list in place: those that go
-    // on behind it, where the descent may use the stack as it likes, the others at its front.
-    const lookUp = ++this.#lookUps;
-    const stack = this.#stack;
-    for (let i = deeperStart; i < deeperStart + holders; i++) {
-      const holder = stack[i] as number;
-      const pod = slotOf(holder);
-      this.#middleWords[pod] = holder;
-      this.#middleLookUps[pod] = lookUp;
-    }
-    let shallower = 0;
-    let deeper = 0;
-    for (let i = start; i < deeperStart; i++) {
-      const holder = stack[i] as number;
-      const pod = slotOf(holder);
-      if (this.#middleLookUps[pod] !== lookUp) stack[start + shallower++] = holder;
-      else this.#split[deeper++] = this.#middleWords[pod] as number;
-    }
-    for (let i = 0; i < deeper; i++) stack[deeperStart + i] = this.#split[i] as number;
-    if (deeper > 0) this.#descend(segments, middle, high, deeperStart, deeper);
-    if (shallower > 0) this.#descend(segments, low, middle, start, shallower);
+    this.#rowWords = Math.max(leastRowWords, (slots + 31) >>> 5);
+    if (this.#rows.length < MOST_ROWS * this.#rowWords) this.#rows = new Uint32Array(MOST_ROWS * this.#rowWords);
+    return claims > 0 && segments.length > 0;
   }
 
-  #settle(holder: number, depth: number): void {
-    const pod = slotOf(holder);
-    this.#depths[pod] = depth;
-    this.#tokens[pod] = tokensOf(holder);
-    this.#touched.push(pod);
+  /** The pods of a row hold segment `low`; where in (low, high] does each one's run end? */
+  #descend(segments: Uint32Array, fromLow: number, fromHigh: number, row: number): void {
+    let low = fromLow;
+    let high = fromHigh;
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      const some =
+        this.#lookInto(segments, middle, row + 1) &&
+        this.#cut(row + 1, this.#rows, row * this.#rowWords, this.#rowWords);
+      if (!some) {
+        high = middle;
+      } else if (!this.#subtract(row, row + 1)) {
+        this.#copy(row + 1, row);
+        low = middle;
+      } else {
+        this.#descend(segments, middle, high, row + 1);
+        high = middle;
+      }
+    }
+    this.#settle(segments, low, row);
   }
 
-  #holders(segments: Uint32Array, index: number, offset: number): number {
-    // A segment can have as many holders as there are pods: grow before the list is written.
-    const low = segments[2 * index] as number;
-    const high = segments[2 * index + 1] as number;
-    for (;;) {
-      const count = this.#table.holders(low, high, this.#stack, offset);
-      if (offset + count <= this.#stack.length) return count;
-      const grown = new Uint32Array(2 * (offset + count));
-      grown.set(this.#stack);
-      this.#stack = grown;
+  #settle(segments: Uint32Array, low: number, row: number): void {
+    const start = row * this.#rowWords;
+    for (const table of this.#tables) table.wordsAmong(segments, 2 * low, this.#rows, start, this.#words);
+    for (let i = 0; i < this.#rowWords; i++) {
+      for (let left = this.#rows[start + i] as number; left !== 0; left &= left - 1) {
+        const pod = 32 * i + 31 - Math.clz32(left & -left);
+        this.#depths[pod] = low + 1;
+        this.#found[pod] = this.#lookUp;
+      }
     }
+    const group = this.#groupDepths.push(low + 1) - 1;
+    if (this.#groups.length < (group + 1) * this.#rowWords) {
+      const grown = new Uint32Array(2 * (group + 1) * this.#rowWords);
+      grown.set(this.#groups);
+      this.#groups = grown;
+    }
+    for (let i = 0; i < this.#rowWords; i++) {
+      this.#groups[group * this.#rowWords + i] = this.#rows[start + i] as number;
+    }
+  }
+
+  /** Fills a row with the holders of a segment. False if there are none. */
+  #lookInto(segments: Uint32Array, index: number, row: number): boolean {
+    const start = row * this.#rowWords;
+    const end = start + this.#rowWords;
+    const rows = this.#rows;
+    for (let i = start; i < end; i++) rows[i] = 0;
+    for (const table of this.#tables) table.holdersInto(segments, 2 * index, rows, start);
+    for (let i = start; i < end; i++) if (rows[i] !== 0) return true;
+    return false;
+  }
+
+  /** Leaves in a row only what is in another too, of which there are `words`. False if nothing is left. */
+  #cut(row: number, other: Uint32Array, otherStart: number, words: number): boolean {
+    const start = row * this.#rowWords;
+    const rows = this.#rows;
+    let left = 0;
+    for (let i = 0; i < this.#rowWords; i++) {
+      const word = i < words ? (rows[start + i] as number) & (other[otherStart + i] as number) : 0;
+      rows[start + i] = word;
+      left |= word;
+    }
+    return left !== 0;
+  }
+
+  /** Takes out of a row what is in another. False if nothing is left. */
+  #subtract(row: number, other: number): boolean {
+    const start = row * this.#rowWords;
+    const otherStart = other * this.#rowWords;
+    const rows = this.#rows;
+    let left = 0;
+    for (let i = 0; i < this.#rowWords; i++) {
+      const word = (rows[start + i] as number) & ~(rows[otherStart + i] as number);
+      rows[start + i] = word;
+      left |= word;
+    }
+    return left !== 0;
+  }
+
+  #copy(from: number, to: number): void {
+    const words = this.#rowWords;
+    for (let i = 0; i < words; i++) this.#rows[to * words + i] = this.#rows[from * words + i] as number;
   }
 }

@@ -1,11 +1,14 @@
-import { ClaimTable } from "./claim-table.ts";
+import { NIL } from "./claim-pages.ts";
 import type { Pod } from "./pod.ts";
 import { PrefixMatcher } from "./prefix-match.ts";
+import { RecentClaims } from "./recent-claims.ts";
 
-/** What one request claimed, to be taken back if its prefill never happens. */
+/** What one request claimed: the segments of its prompt from `start` on. */
 export type SpeculativeClaim = {
   readonly pod: Pod;
   readonly segments: Uint32Array;
+  /** Segments before this one are confirmed. */
+  readonly start: number;
   /** Segments before this one were claimed by others already. */
   readonly from: number;
   readonly stamp: number;
@@ -26,8 +29,9 @@ export type SpeculativeLimits = {
  * prompts before their heads, as engines evict.
  */
 export class SpeculativeClaims {
-  readonly #table = new ClaimTable({ stamped: true });
-  readonly #matcher = new PrefixMatcher(this.#table);
+  /** A claim's word is its stamp. */
+  readonly #claims = new RecentClaims("by pod");
+  readonly #matcher = new PrefixMatcher([this.#claims.table]);
   readonly #limits: SpeculativeLimits;
   readonly #bornMs: number;
   #lastStamp = 0;
@@ -38,68 +42,90 @@ export class SpeculativeClaims {
   }
 
   get size(): number {
-    return this.#table.size;
+    return this.#claims.table.size;
   }
 
   get allocatedBytes(): number {
-    return this.#table.allocatedBytes;
+    return this.#claims.allocatedBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#claims.usedBytes;
   }
 
   podSize(pod: Pod): number {
-    return this.#table.podSize(pod.slot);
+    return this.#claims.table.podSize(pod.slot);
   }
 
-  /** Looks a prompt up; `depth` answers for it until the next call. */
-  match(segments: Uint32Array): void {
-    this.#matcher.match(segments);
+  /** Looks up how far pods go on from where their confirmed claims end; `depth` answers for it until the next call. */
+  match(segments: Uint32Array, confirmed: PrefixMatcher): void {
+    this.#matcher.extend(confirmed, segments);
   }
 
-  /** Leading segments of the last looked-up prompt that the pod is believed to hold. */
+  /**
+   * Leading segments of the last looked-up prompt that the pod is believed to hold, confirmed ones included. 0 where
+   * there are no more than those.
+   */
   depth(pod: Pod): number {
     return this.#matcher.depth(pod.slot);
   }
 
-  /** Claims a prompt for a pod, after `depth` was looked up for it. `capacitySegments` bounds the pod's claims. */
-  claim(pod: Pod, segments: Uint32Array, capacitySegments: number, pods: number, nowMs: number): SpeculativeClaim {
-    const from = this.depth(pod);
+  /**
+   * Claims the segments of a prompt from `start` on for a pod, after `depth` was looked up for it. The pod keeps
+   * `capacitySegments` claims at most.
+   */
+  claim(
+    pod: Pod,
+    segments: Uint32Array,
+    start: number,
+    capacitySegments: number,
+    pods: number,
+    nowMs: number,
+  ): SpeculativeClaim {
+    const from = Math.max(start, this.depth(pod));
     const stamp = this.#nextStamp(nowMs);
     // Deepest first, so that in the pod's recency order the head of a prompt outlives its tail.
-    for (let i = segments.length - 2; i >= 0; i -= 2) {
-      this.#table.put(segments[i] as number, segments[i + 1] as number, pod.slot, 0, stamp);
-    }
+    for (let at = segments.length - 2; at >= 2 * start; at -= 2) this.#claims.touch(segments, at, pod.slot, stamp);
     const share = Math.floor(this.#limits.mostClaims / Math.max(1, pods));
-    this.#table.evictStampsBelow(pod.slot, stamp - this.#limits.ttlMs);
-    this.#table.evictDownTo(pod.slot, Math.min(capacitySegments, share));
-    return { pod, segments, from, stamp };
+    this.#evictStampsBelow(pod, stamp - this.#limits.ttlMs);
+    this.evictDownTo(pod, Math.min(capacitySegments, share));
+    return { pod, segments, start, from, stamp };
   }
 
   /** The prefill did not happen: takes back what this claim brought and nobody has touched since. */
   takeBack({ pod, segments, from, stamp }: SpeculativeClaim): void {
-    for (let i = 2 * from; i < segments.length; i += 2) {
-      this.#table.remove(segments[i] as number, segments[i + 1] as number, pod.slot, stamp);
+    for (let at = 2 * from; at < segments.length; at += 2) {
+      const claim = this.#claims.table.find(segments, at, pod.slot);
+      if (claim !== NIL && this.#claims.table.word(claim) === stamp) this.#claims.delete(claim);
     }
   }
 
-  /**
-   * Claims segments that were known of a pod. `forEach` visits them children first: in the order of recency the heads of
-   * prompts then outlive their tails.
-   */
-  takeOver(pod: Pod, forEach: (visit: (low: number, high: number) => void) => void, nowMs: number): void {
+  /** Drops claims of a prompt's segments `from` up to `to`, whoever made or touched them. */
+  drop(pod: Pod, segments: Uint32Array, from: number, to: number): void {
+    for (let at = 2 * from; at < 2 * to; at += 2) this.#claims.remove(segments, at, pod.slot);
+  }
+
+  /** Claims segments that were known of a pod, parents first: the heads of prompts are to outlive their tails. */
+  takeOver(pod: Pod, segments: Uint32Array, nowMs: number): void {
     const stamp = this.#nextStamp(nowMs);
-    forEach((low, high) => this.#table.put(low, high, pod.slot, 0, stamp));
-    this.#table.evictDownTo(pod.slot, this.#limits.mostClaims);
+    for (let at = segments.length - 2; at >= 0; at -= 2) this.#claims.touch(segments, at, pod.slot, stamp);
   }
 
-  /** Drops a prompt's claims from a segment on, whoever made or touched them. */
-  drop(pod: Pod, segments: Uint32Array, from: number): void {
-    for (let i = segments.length - 2; i >= 2 * from; i -= 2) {
-      this.#table.remove(segments[i] as number, segments[i + 1] as number, pod.slot);
-    }
+  /** Removes the claims of a pod that nobody touched for longest, down to `keep` of them. */
+  evictDownTo(pod: Pod, keep: number): void {
+    while (this.podSize(pod) > keep) this.#claims.delete(this.#claims.oldest(pod.slot));
   }
 
   /** The pod's cache is empty: takes back all of its claims. Returns how many there were. */
   clearPod(pod: Pod): number {
-    return this.#table.clearPod(pod.slot);
+    return this.#claims.clearPod(pod.slot);
+  }
+
+  #evictStampsBelow(pod: Pod, minimum: number): void {
+    for (let claim = this.#claims.oldest(pod.slot); claim !== NIL; claim = this.#claims.oldest(pod.slot)) {
+      if (this.#claims.table.word(claim) >= minimum) return;
+      this.#claims.delete(claim);
+    }
   }
 
   /**

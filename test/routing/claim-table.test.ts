@@ -1,151 +1,211 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ClaimTable } from "../../src/routing/claim-table.ts";
-import { slotOf, tokensOf } from "../../src/routing/holder-word.ts";
+import { NIL } from "../../src/routing/claim-pages.ts";
+import { CLAIM_BYTES, ClaimTable } from "../../src/routing/claim-table.ts";
+import { seededRandom } from "../../src/routing/random.ts";
+import { RECENT_CLAIM_BYTES, RecentClaims } from "../../src/routing/recent-claims.ts";
 
-/** Few distinct words, so that buckets, segments and pods collide. */
-const segment = fc.record({ low: fc.nat(7), high: fc.nat(1) });
-/** Enough pods that a segment becomes much-held, and ceases to be. */
-const pod = fc.nat(11);
+const PODS = 40;
+/** Few distinct words, so that buckets, segments and pods collide; the high words differ in their top bits or not. */
+const segment = fc
+  .record({ low: fc.nat(5), high: fc.constantFrom(0, 1, 2 ** 31) })
+  .map(({ low, high }) => Uint32Array.of(low, high));
+const word = fc.nat(2 ** 32 - 1);
+/** Enough pods that a segment becomes much-held, over more than one word of bits, and ceases to be. */
+const pod = fc.nat(PODS - 1);
 const operation = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ kind: fc.constant("put" as const), segment, pod }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant("remove" as const), segment, pod }) },
+  { weight: 12, arbitrary: fc.record({ kind: fc.constant("put" as const), segment, pod, word }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("remove" as const), segment, pod }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("clearPod" as const), pod }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("evictDownTo" as const), pod, keep: fc.nat(10) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("evictStampsBelow" as const), pod, stamp: fc.nat(200) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("removeOldest" as const), pod }) },
 );
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
 
-const PODS = [...Array(12).keys()];
+const SEGMENTS = [0, 1, 2, 3, 4, 5].flatMap((low) => [0, 1, 2 ** 31].map((high) => Uint32Array.of(low, high)));
 
-/** The same table as maps: per pod its claims in the order of their last touch, with their stamps. */
+/** The claims as plain maps: per pod its segments in the order of their last touch, with their words. */
 class Model {
-  readonly pods = new Map<number, Map<string, number>>();
+  readonly pods = Array.from({ length: PODS }, () => new Map<string, number>());
 
-  claims(pod: number): Map<string, number> {
-    let claims = this.pods.get(pod);
-    if (claims === undefined) {
-      claims = new Map();
-      this.pods.set(pod, claims);
-    }
-    return claims;
-  }
-
-  apply(operation: Operation, stamp: number): boolean | number {
+  apply(operation: Operation): void {
     const claims = this.claims(operation.pod);
     switch (operation.kind) {
-      case "put": {
-        const key = keyOf(operation.segment);
-        const fresh = !claims.delete(key);
-        claims.set(key, stamp);
-        return fresh;
-      }
+      case "put":
+        claims.delete(String(operation.segment));
+        claims.set(String(operation.segment), operation.word);
+        return;
       case "remove":
-        return claims.delete(keyOf(operation.segment));
+        claims.delete(String(operation.segment));
+        return;
       case "clearPod":
-        return this.evict(claims, () => true);
-      case "evictDownTo":
-        return this.evict(claims, () => claims.size > operation.keep);
-      case "evictStampsBelow":
-        return this.evict(claims, (oldest) => oldest < operation.stamp);
+        claims.clear();
+        return;
+      case "removeOldest":
+        for (const oldest of claims.keys()) {
+          claims.delete(oldest);
+          return;
+        }
     }
   }
 
-  evict(claims: Map<string, number>, goes: (stamp: number) => boolean): number {
-    let gone = 0;
-    for (const [key, stamp] of claims) {
-      if (!goes(stamp)) break;
-      claims.delete(key);
-      gone++;
-    }
-    return gone;
+  claims(pod: number): Map<string, number> {
+    return this.pods[pod] as Map<string, number>;
   }
 }
 
-function keyOf({ low, high }: { low: number; high: number }): string {
-  return `${low}:${high}`;
-}
-
-function apply(table: ClaimTable, operation: Operation, stamp: number): boolean | number {
+function apply(recent: RecentClaims, operation: Operation): void {
   switch (operation.kind) {
     case "put":
-      return table.put(operation.segment.low, operation.segment.high, operation.pod, 0, stamp);
+      recent.touch(operation.segment, 0, operation.pod, operation.word);
+      return;
     case "remove":
-      return table.remove(operation.segment.low, operation.segment.high, operation.pod);
+      recent.remove(operation.segment, 0, operation.pod);
+      return;
     case "clearPod":
-      return table.clearPod(operation.pod);
-    case "evictDownTo":
-      return table.evictDownTo(operation.pod, operation.keep);
-    case "evictStampsBelow":
-      return table.evictStampsBelow(operation.pod, operation.stamp);
+      recent.clearPod(operation.pod);
+      return;
+    case "removeOldest": {
+      const oldest = recent.oldest(operation.pod);
+      if (oldest !== NIL) recent.delete(oldest);
+    }
   }
 }
 
-describe("claim table", () => {
-  it("equals a map of recency-ordered sets under any sequence of operations", () => {
+/** What the table says of every segment and pod, by each of its ways to ask. */
+function expectEqual(table: ClaimTable, model: Model): void {
+  let size = 0;
+  const everyone = new Uint32Array(PODS).fill(0xffff_ffff);
+  for (let pod = 0; pod < PODS; pod++) {
+    const claims = model.claims(pod);
+    size += claims.size;
+    expect(table.podSize(pod)).toBe(claims.size);
+    const kept = [...table.podClaims(pod)].map((claim): [string, number] => {
+      expect(table.owner(claim)).toBe(pod);
+      return [`${table.low(claim)},${table.high(claim)}`, table.word(claim)];
+    });
+    expect(new Map(kept)).toEqual(claims);
+    expect(kept).toHaveLength(claims.size);
+    const words = [...claims.keys()].map((key) => key.split(",").map(Number) as [number, number]);
+    expect(table.podDigest(pod)).toEqual({
+      low: words.reduce((sum, [low]) => (sum + low) >>> 0, 0),
+      high: words.reduce((sum, [, high]) => (sum + high) >>> 0, 0),
+    });
+  }
+  expect(table.size).toBe(size);
+  for (const segment of SEGMENTS) {
+    const row = new Uint32Array(PODS);
+    const words = new Uint32Array(PODS);
+    table.holdersInto(segment, 0, row, 1);
+    table.wordsAmong(segment, 0, everyone, 1, words);
+    for (let pod = 0; pod < PODS; pod++) {
+      const expected = model.claims(pod).get(String(segment));
+      expect((((row[1 + (pod >>> 5)] as number) >>> (pod & 31)) & 1) === 1).toBe(expected !== undefined);
+      expect(words[pod]).toBe(expected ?? 0);
+      expect(table.find(segment, 0, pod) !== NIL).toBe(expected !== undefined);
+    }
+  }
+}
+
+/** Hash words of segments, no two alike. */
+function keysOf(count: number, seed = 1): Uint32Array {
+  const random = seededRandom(seed);
+  return new Uint32Array(2 * count).map((_, i) => (i % 2 === 0 ? random() * 2 ** 32 : i * 2_048 + seed));
+}
+
+describe("claims", () => {
+  it("equal maps of recency-ordered sets under any sequence of operations", () => {
     fc.assert(
-      fc.property(fc.array(operation, { maxLength: 600 }), (operations) => {
-        const table = new ClaimTable({ stamped: true });
+      fc.property(fc.array(operation, { maxLength: 800, size: "max" }), (operations) => {
+        const recent = new RecentClaims("by pod");
         const model = new Model();
-        operations.forEach((operation, stamp) => {
-          expect(apply(table, operation, stamp)).toBe(model.apply(operation, stamp));
-        });
-        const out = new Uint32Array(16);
-        let size = 0;
-        for (let pod = 0; pod <= 11; pod++) {
-          expect(table.podSize(pod)).toBe(model.claims(pod).size);
-          size += model.claims(pod).size;
+        for (const operation of operations) {
+          apply(recent, operation);
+          model.apply(operation);
         }
-        expect(table.size).toBe(size);
-        for (let low = 0; low <= 7; low++) {
-          for (let high = 0; high <= 1; high++) {
-            const holders = PODS.filter((pod) => model.claims(pod).has(keyOf({ low, high })));
-            const count = table.holders(low, high, out, 0);
-            expect([...out.subarray(0, count)].map(slotOf).sort((a, b) => a - b)).toEqual(holders);
-            for (let pod = 0; pod <= 11; pod++) expect(table.has(low, high, pod)).toBe(holders.includes(pod));
+        expectEqual(recent.table, model);
+        // The order shows as the claims go, oldest first.
+        for (let pod = 0; pod < PODS; pod++) {
+          for (const segment of model.claims(pod).keys()) {
+            const oldest = recent.oldest(pod);
+            expect(`${recent.table.low(oldest)},${recent.table.high(oldest)}`).toBe(segment);
+            recent.delete(oldest);
           }
+          expect(recent.oldest(pod)).toBe(NIL);
         }
+        expect(recent.table.size).toBe(0);
+        expect(recent.usedBytes).toBe(0);
       }),
-      { numRuns: 300 },
+      { numRuns: 60 },
     );
   });
 
-  it("finds every one of 300,000 claims through its growth and gives their memory back to new ones", () => {
-    const table = new ClaimTable({ stamped: true });
+  it("are ordered over all pods where lists are not by pod", () => {
+    const recent = new RecentClaims("all together");
+    const keys = keysOf(3);
+    recent.touch(keys, 0, 5, 1);
+    recent.touch(keys, 2, 3, 2);
+    recent.touch(keys, 4, 4, 3);
+    recent.touch(keys, 0, 5, 4);
+    const order: number[] = [];
+    for (let claim = recent.oldest(0); claim !== NIL; claim = recent.oldest(0)) {
+      order.push(recent.table.word(claim));
+      recent.delete(claim);
+    }
+    expect(order).toEqual([2, 3, 4]);
+  });
+
+  it("are all found through the table's growth, and their memory is given to new ones", () => {
     const count = 300_000;
-    const low = (i: number) => Math.imul(i, 2_654_435_761) >>> 0;
-    for (let i = 0; i < count; i++) expect(table.put(low(i), i, i % 7, 0, i)).toBe(true);
-    for (let i = 0; i < count; i++) if (!table.has(low(i), i, i % 7)) expect.fail(`claim ${i} is lost`);
-    const full = table.allocatedBytes;
-    expect(full / count).toBeLessThan(34);
-    for (let pod = 0; pod < 7; pod++) table.clearPod(pod);
+    const keys = keysOf(count);
+    const recent = new RecentClaims("by pod");
+    const { table } = recent;
+    for (let i = 0; i < count; i++) recent.touch(keys, 2 * i, i % 7, i);
+    for (let i = 0; i < count; i++) {
+      if (table.word(table.find(keys, 2 * i, i % 7)) !== i) expect.fail(`claim ${i} is lost`);
+      if (table.find(keys, 2 * i, (i + 1) % 7) !== NIL) expect.fail(`claim ${i} is another pod's too`);
+    }
+    const full = recent.allocatedBytes;
+    for (let pod = 0; pod < 7; pod++) expect(recent.clearPod(pod)).toBeGreaterThan(42_000);
     expect(table.size).toBe(0);
-    for (let i = 0; i < count; i++) table.put(low(i), ~i >>> 0, i % 7, 0, i);
-    expect(table.allocatedBytes).toBe(full);
+    const others = keysOf(count, 2);
+    for (let i = 0; i < count; i++) recent.touch(others, 2 * i, (i % 7) + 7, i);
+    expect(recent.allocatedBytes).toBeLessThan(full * 1.02);
+    for (let i = 0; i < count; i += 2) recent.remove(others, 2 * i, (i % 7) + 7);
+    for (let i = 0; i < count; i++) {
+      if ((table.find(others, 2 * i, (i % 7) + 7) !== NIL) !== (i % 2 === 1)) expect.fail(`claim ${i} is wrong`);
+    }
   });
 
-  it("keeps a token count of up to a million with each claim, beside 4,096 pods", () => {
-    const table = new ClaimTable({ stamped: false });
-    const out = new Uint32Array(3);
-    table.put(1, 2, 4_095, 1_048_575);
-    table.put(1, 2, 0, 5_000_000);
-    table.put(1, 2, 7, 0);
-    const count = table.holders(1, 2, out, 0);
-    const kept = [...out.subarray(0, count)].map((holder) => [slotOf(holder), tokensOf(holder)]);
-    expect(new Map(kept as [number, number][])).toEqual(
-      new Map([
-        [4_095, 1_048_575],
-        [0, 1_048_575],
-        [7, 0],
-      ]),
-    );
+  it("cost what they are counted at: 24 bytes, 32 where their order is kept, at any size of the table", () => {
+    const keys = keysOf(1_000_000);
+    const plain = new ClaimTable();
+    const recent = new RecentClaims("by pod");
+    for (let i = 0; i < 1_000_000; i++) {
+      plain.put(keys, 2 * i, i % 100, i);
+      if (i < 300_000) recent.touch(keys, 2 * i, i % 100, i);
+      if (i % 50_000 === 0 && i >= 500_000) expect(plain.allocatedBytes / plain.size).toBeLessThan(CLAIM_BYTES);
+    }
+    expect(plain.usedBytes).toBe(1_000_000 * CLAIM_BYTES);
+    expect(recent.usedBytes).toBe(300_000 * RECENT_CLAIM_BYTES);
+    expect(recent.allocatedBytes / 300_000).toBeLessThan(RECENT_CLAIM_BYTES * 1.03);
   });
 
-  it("removes a stamped claim only if nobody touched it since", () => {
-    const table = new ClaimTable({ stamped: true });
-    table.put(1, 2, 0, 0, 10);
-    table.put(1, 2, 0, 0, 11);
-    expect(table.remove(1, 2, 0, 10)).toBe(false);
-    expect(table.remove(1, 2, 0, 11)).toBe(true);
+  it("cost at most two thirds more where each segment is held by many pods", () => {
+    for (const holders of [2, 7, 8, 9, 14, 30, 100, 1_000, 4_096]) {
+      const table = new ClaimTable();
+      const segments = Math.ceil(40_000 / holders);
+      const keys = keysOf(segments);
+      for (let i = 0; i < segments; i++) {
+        for (let pod = 0; pod < holders; pod++) table.put(keys, 2 * i, pod, pod);
+      }
+      expect(table.usedBytes / table.size, `${holders} holders`).toBeLessThan(CLAIM_BYTES * 1.67);
+      expect(table.allocatedBytes, `${holders} holders`).toBeLessThan(table.usedBytes + 1_000_000 + 1_024 * holders);
+      for (let pod = 0; pod < holders; pod++) table.clearPod(pod);
+      expect(table.usedBytes).toBe(0);
+    }
+  });
+
+  it("refuse a pod number that a table cannot tell apart", () => {
+    expect(() => new ClaimTable().put(keysOf(1), 0, 4_096, 0)).toThrow(RangeError);
   });
 });

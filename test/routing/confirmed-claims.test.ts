@@ -53,7 +53,7 @@ describe("confirmed claims", () => {
         }
         pods.forEach((pod, index) => {
           const held = model[index] as Map<number, "gpu" | "host">;
-          for (let word = 0; word <= 9; word++) expect(claims.has(pod, word, ~word >>> 0)).toBe(held.has(word));
+          for (let word = 0; word <= 9; word++) expect(claims.has(pod, segments([word]), 0)).toBe(held.has(word));
           const hostSegments = [...held.values()].filter((tier) => tier === "host").length;
           expect(claims.podSizes(pod)).toEqual({ segments: held.size, hostSegments });
           claims.match(segments([3]));
@@ -68,20 +68,94 @@ describe("confirmed claims", () => {
     );
   });
 
-  it("stay within their bound: host-tier claims make room first, then stores are dropped and counted", () => {
-    const claims = new ConfirmedClaims(() => 6);
-    const [pod] = pods as [Pod];
-    const store = (words: readonly number[], tier: "gpu" | "host") =>
-      claims.apply(pod, { kind: "store", tier, segments: segments(words), tokens: new Uint32Array(words.length) });
-    store([0, 1, 2], "host");
-    store([3, 4, 5], "gpu");
-    store([6, 7], "gpu");
-    expect(claims.podSizes(pod)).toEqual({ segments: 6, hostSegments: 1 });
-    expect(claims.dropped).toBe(0);
-    store([8, 9], "gpu");
-    expect(claims.podSizes(pod)).toEqual({ segments: 6, hostSegments: 0 });
-    expect(claims.dropped).toBe(1);
-    store([3], "gpu");
+  it("stay within their bound: the oldest host-tier claims of all pods make room, then stores are dropped and counted", () => {
+    const claims = new ConfirmedClaims(() => 3 * 32 + 3 * 24);
+    const [pod, other] = pods as [Pod, Pod];
+    const store = (of: Pod, words: readonly number[], tier: "gpu" | "host") =>
+      claims.apply(of, { kind: "store", tier, segments: segments(words), tokens: new Uint32Array(words.length) });
+    store(pod, [0, 1], "host");
+    store(other, [2], "host");
+    store(pod, [3, 4, 5], "gpu");
+    expect(claims.usedBytes).toBe(3 * 32 + 3 * 24);
+    store(other, [6], "gpu");
+    expect(claims.has(pod, segments([1]), 0), "the tail of the oldest store goes before its head").toBe(false);
+    expect(claims.has(pod, segments([0]), 0)).toBe(true);
+    store(other, [7], "gpu");
+    store(pod, [8], "gpu");
+    expect([claims.podSizes(pod), claims.podSizes(other)]).toEqual([
+      { segments: 4, hostSegments: 0 },
+      { segments: 2, hostSegments: 0 },
+    ]);
+    expect([claims.gaveWay, claims.dropped]).toEqual([3, 0]);
+    store(pod, [9, 10], "gpu");
+    expect([claims.gaveWay, claims.dropped]).toEqual([3, 1]);
+    store(pod, [3], "gpu");
     expect(claims.dropped, "a claim that is there needs no room").toBe(1);
+  });
+
+  it("find, behind what the GPU tier holds of a prompt, what is left of it in the host tier", () => {
+    const depths = fc.record({ pod: fc.nat(2), gpu: fc.nat(40), host: fc.nat(40), seed: fc.nat(1) });
+    fc.assert(
+      fc.property(fc.array(depths, { maxLength: 6 }), (stores) => {
+        const claims = new ConfirmedClaims(() => 1_000_000);
+        const chain = (seed: number) => segments(Array.from({ length: 40 }, (_, i) => (i < 8 ? i : i + 100 * seed)));
+        const tokens = Uint32Array.from({ length: 40 }, (_, i) => 10 * (i + 1));
+        const held = new Map<number, { gpu: number; host: number; seed: number }>();
+        for (const { pod: index, gpu, host, seed } of stores) {
+          if (held.has(index)) continue;
+          held.set(index, { gpu, host: Math.max(gpu, host), seed });
+          const pod = pods[index] as Pod;
+          const whole = { segments: chain(seed).subarray(0, 2 * host), tokens: tokens.subarray(0, host) };
+          const front = { segments: chain(seed).subarray(0, 2 * gpu), tokens: tokens.subarray(0, gpu) };
+          claims.apply(pod, { kind: "store", tier: "host", ...whole });
+          claims.apply(pod, { kind: "store", tier: "gpu", ...front });
+        }
+        claims.match(chain(0));
+        for (const [index, { gpu, host, seed }] of held) {
+          const pod = pods[index] as Pod;
+          const depth = seed === 0 ? host : Math.min(host, 8);
+          expect([claims.depth(pod), claims.tokens(pod)]).toEqual([depth, 10 * depth]);
+          expect(claims.hostSegments(pod)).toBe(depth - Math.min(depth, gpu));
+        }
+      }),
+    );
+  });
+
+  it("can be listed, parents first, and compared by sums that tell tiers apart and forget what went", () => {
+    const [pod, other] = pods as [Pod, Pod];
+    const words = Array.from({ length: 300 }, (_, i) => (i * 7_919) % 1_000);
+    const claims = new ConfirmedClaims(() => 1_000_000);
+    const store = (of: Pod, from: number, to: number, tier: "gpu" | "host") =>
+      claims.apply(of, {
+        kind: "store",
+        tier,
+        segments: segments(words.slice(from, to)),
+        tokens: Uint32Array.from({ length: to - from }, (_, i) => 50 * (from + i + 1)),
+      });
+    store(pod, 0, 250, "gpu");
+    store(pod, 250, 300, "host");
+    claims.apply(pod, { kind: "remove", segments: segments(words.slice(100, 250)) });
+    store(pod, 100, 200, "gpu");
+    const seen: { word: number; tokens: number; tier: string }[] = [];
+    claims.forEachClaim(pod, (low, high, tokens, tier) => {
+      expect(high).toBe(~low >>> 0);
+      seen.push({ word: low, tokens, tier });
+    });
+    expect(seen).toEqual(
+      [...Array(200).keys(), ...Array.from({ length: 50 }, (_, i) => 250 + i)].map((i) => ({
+        word: words[i],
+        tokens: 50 * (i + 1),
+        tier: i < 200 ? "gpu" : "host",
+      })),
+    );
+    store(other, 100, 200, "gpu");
+    store(other, 0, 100, "gpu");
+    store(other, 250, 300, "gpu");
+    expect(claims.podDigests(other)).not.toEqual(claims.podDigests(pod));
+    store(other, 250, 300, "host");
+    expect(claims.podDigests(other)).toEqual(claims.podDigests(pod));
+    const none = { low: 0, high: 0 };
+    claims.clearPod(pod);
+    expect(claims.podDigests(pod)).toEqual({ gpu: none, host: none });
   });
 });

@@ -129,6 +129,27 @@ describe("claims of a pod whose events are exact", () => {
   });
 });
 
+describe("claims that nobody can tell any more", () => {
+  it("become guesses: they match, and no longer count as confirmed", () => {
+    const { router, push } = harness({ mode: "mixed" });
+    push(10, store(prompt(10), 64), { kind: "doubt" });
+    expect(router.inspect()).toMatchObject({ confirmedClaims: 0, speculativeClaims: 10 });
+    expect(route(router, prompt(10), 20).matchedTokens).toBeGreaterThan(500);
+  });
+
+  it("are void on a restatement, guesses beside them are not", () => {
+    const { router, push } = harness({ mode: "mixed" });
+    push(10, store(prompt(4), 64), { kind: "doubt" }, store(prompt(10), 64), { kind: "restate" });
+    expect(router.inspect()).toMatchObject({ confirmedClaims: 0, speculativeClaims: 4 });
+  });
+
+  it("go where a pod's events say so", () => {
+    const { router, push } = harness({ mode: "mixed" });
+    push(10, store(prompt(10), 64), { kind: "doubt" }, { kind: "remove", segments: prompt(10).subarray(8) });
+    expect(router.inspect()).toMatchObject({ speculativeClaims: 4 });
+  });
+});
+
 describe("claims of a pod without trusted events", () => {
   it("stay for as long as the cache has room", () => {
     const { router } = harness({ mode: "approximate" });

@@ -66,6 +66,7 @@ export class BlockLedger {
       totalTimeoutMs: REPLAY_MS,
       signal: new AbortController().signal,
       onBatch: ({ payload }) => this.#learn(payload),
+      onUnreadable: () => this.#unread++,
     });
   }
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import type { Bundle } from "../../selfhost/bundle.ts";
 import { loadQwenTokenizer } from "../../sim/engine/qwen-tokenizer.ts";
 import { engineKvTokens } from "../replay/cache-size.ts";
@@ -16,7 +16,7 @@ import { withTemporaryFolder } from "../stack/temporary-folder.ts";
 import { untilInterrupted } from "../stack/until-interrupted.ts";
 import { EXACT_COLUMNS, type ExactRow } from "./exact-row.ts";
 import { BLOCK_TOKENS, type ExactRun, type ExactRunOptions, runExact, SEGMENT_BYTES } from "./exact-run.ts";
-import { FAULTS, runFault } from "./fault-run.ts";
+import { FAULTS, type Fault, runFault } from "./fault-run.ts";
 import { hitErrors } from "./hit-errors.ts";
 
 const TRACES = fileURLToPath(new URL("../../../../shared/traces/", import.meta.url));
@@ -25,7 +25,7 @@ const USUAL_MODEL_LEN = 40_960;
 
 type ExactCommandOptions = {
   readonly trace: readonly string[];
-  readonly faults?: true;
+  readonly faults?: true | readonly Fault[];
   readonly bufferSteps: number;
   readonly hybrid: string;
   readonly pods: number;
@@ -44,7 +44,7 @@ export function exactCommand(): Command {
   return new Command("exact")
     .description("hold predicted cache hits and the prefix index against what the engines have")
     .option("--trace <files>", "traces with texts, separated by commas", names, DEFAULT_TRACES)
-    .option("--faults", "disturb collector, engines, events and pushes in place of comparing modes")
+    .option("--faults [names]", `disturb the run in place of comparing modes: ${FAULTS.join(", ")}`, faultNames)
     .option("--buffer-steps <n>", "batches that an engine keeps for replay", wholeNumber(0), 10_000)
     .addOption(new Option("--hybrid <kind>", "cache groups of the engines").choices(["off", "window"]).default("off"))
     .option("--pods <n>", "simulated engines", wholeNumber(1), 4)
@@ -57,6 +57,14 @@ export function exactCommand(): Command {
     .option("--seed <n>", "seed of session order and engines", wholeNumber(0), 1)
     .option("--json", "print the result as one line of JSON")
     .action(exact);
+}
+
+function faultNames(text: string): Fault[] {
+  return names(text).map((name) => {
+    const fault = FAULTS.find((one) => one === name);
+    if (fault === undefined) throw new InvalidArgumentError(`must be of ${FAULTS.join(", ")}`);
+    return fault;
+  });
 }
 
 async function exact(options: ExactCommandOptions): Promise<void> {
@@ -155,13 +163,13 @@ async function measureModes(
 
 async function measureFaults(
   { trace, plan, run }: Prepared,
-  { bufferSteps, hybrid }: ExactCommandOptions,
+  { bufferSteps, hybrid, faults }: ExactCommandOptions,
   rows: ExactRow[],
   broken: string[],
 ): Promise<void> {
   progress(`${trace}, undisturbed: starting the stack ...`);
   const undisturbed = await runExact({ ...run, events: "on", recheck: "on", onCall: () => undefined });
-  for (const fault of FAULTS) {
+  for (const fault of faults === true || faults === undefined ? FAULTS : faults) {
     const name = `${trace}, ${fault}`;
     progress(`${name}: starting the stack ...`);
     const report = quarters(plan.demand.calls, (done) => progress(`${name}: ${done} of ${plan.demand.calls} requests`));

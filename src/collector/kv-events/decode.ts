@@ -1,4 +1,5 @@
 import { decode } from "@msgpack/msgpack";
+import { isWholeMessagePack } from "../../protocol/message-pack-shape.ts";
 import type { BlockHash, BlockRemoved, BlockStored, ExtraKey, KvEvent, KvEventBatch, SkippedEvent } from "./event.ts";
 
 /** Why a payload is not a batch of events. */
@@ -14,10 +15,12 @@ export type KvDecodeResult =
  * events of an unknown tag or shape are skipped and listed. Never throws.
  */
 export function decodeKvEventBatch(payload: Uint8Array): KvDecodeResult {
+  if (!isWholeMessagePack(payload)) {
+    return { ok: false, error: { reason: "not_msgpack", message: "its lengths do not fit its bytes" } };
+  }
   let value: unknown;
   try {
-    // A length beyond the payload cannot be true; without the bound a forged header would allocate gigabytes.
-    value = decode(payload, { useBigInt64: true, maxArrayLength: payload.byteLength });
+    value = decode(payload, { useBigInt64: true });
   } catch (error) {
     return { ok: false, error: { reason: "not_msgpack", message: String(error) } };
   }

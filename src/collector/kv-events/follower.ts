@@ -174,6 +174,7 @@ export class KvEventFollower {
       onBatch: (frames) => {
         if (!replay.signal.aborted) this.#perform(this.#sequence.replayed(this.#decode(frames)));
       },
+      onUnreadable: () => metrics.decodeErrors.inc({ reason: "replay_reply" }),
     });
     metrics.replays.inc({ outcome });
     if (outcome !== "complete" && outcome !== "cancelled")

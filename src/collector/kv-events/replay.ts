@@ -15,6 +15,8 @@ export type ReplayRequest = {
   readonly totalTimeoutMs: number;
   readonly signal: AbortSignal;
   readonly onBatch: (frames: KvEventFrames) => void;
+  /** A reply came that is neither a batch nor the end. */
+  readonly onUnreadable: () => void;
 };
 
 /**
@@ -35,7 +37,8 @@ export async function requestReplay(request: ReplayRequest): Promise<ReplayOutco
       const reply = parseReplayFrames(await dealer.receive());
       if (request.signal.aborted) return "cancelled";
       if (reply?.kind === "end") return "complete";
-      if (reply?.kind === "batch") request.onBatch(reply.frames);
+      if (reply === undefined) request.onUnreadable();
+      else request.onBatch(reply.frames);
     }
     return "timed_out";
   } catch (error) {

@@ -1,3 +1,4 @@
+import { GPU, NONE } from "./block-grade.ts";
 import type { BlockKey } from "./block-key.ts";
 import { type BlockIndex, FIELD, NIL } from "./block-records.ts";
 import { BlockTree, FLAG } from "./block-tree.ts";
@@ -7,6 +8,9 @@ import { RemovedLine } from "./removed-line.ts";
 import type { SegmentClaims } from "./segment-claims.ts";
 import { SegmentRun, type SegmentText } from "./segment-run.ts";
 import type { TranslationCounts } from "./translation-counts.ts";
+
+/** What cannot be held at all (other tokens, other cache groups) is not searched for holes to its very start. */
+const MOST_PRESENT = 64;
 
 export type BlockForestOptions = {
   readonly text: SegmentText;
@@ -92,6 +96,43 @@ export class BlockForest {
     this.held.settle(block);
     this.lineUp(block);
     return true;
+  }
+
+  /**
+   * The block and all before it are on the GPU in these groups: engines compute a block only behind blocks that they
+   * hold. So what a loss of events has taken away comes back with the first request that goes on from it.
+   */
+  reviveUpTo(block: BlockIndex, groups: number): void {
+    const { tree } = this;
+    const absent: BlockIndex[] = [];
+    let present = 0;
+    for (let at = block; at !== NIL && tree.has(at, FLAG.placed) && present < MOST_PRESENT; at = tree.parentOf(at)) {
+      if (tree.heldGrade(at) === GPU) break;
+      if ((tree.groupsOf(at) & groups) === groups) present++;
+      else absent.push(at);
+    }
+    // The first ones first: each then settles once.
+    for (let at = absent.pop(); at !== undefined; at = absent.pop()) this.putIn(at, 0, groups);
+  }
+
+  /**
+   * Nobody can tell any more which blocks are present: all count as absent, and what they hold stays known for a while.
+   * Claims are not touched: whoever calls this has voided them all.
+   */
+  doubtAll(): void {
+    const { tree } = this;
+    for (let block = tree.records.limit - 1; block > 0; block--) {
+      if (!tree.has(block, FLAG.live)) continue;
+      tree.setGroups(block, 0);
+      tree.lower(block, FLAG.hostMedia);
+      tree.setHeldGrade(block, NONE);
+      tree.setShownGrade(block, NONE);
+    }
+    this.#removed.expect(tree.records.live);
+    // The latest first, so that they are let go of first: what came early is what many go on from.
+    for (let block = tree.records.limit - 1; block > 0; block--) {
+      if (tree.has(block, FLAG.live)) this.lineUp(block);
+    }
   }
 
   /** Lets go of a block sooner or later, if it is absent. */

@@ -9,6 +9,8 @@ export const NIL: BlockIndex = 0;
 const CHUNK_BITS = 12;
 const CHUNK_SIZE = 1 << CHUNK_BITS;
 const CHUNK_MASK = CHUNK_SIZE - 1;
+/** Room for every block has that of the largest: one large block must not multiply a table. */
+const MOST_BYTES = 256 * 1024 * 1024;
 
 /** Words of a record. */
 export const FIELD = {
@@ -56,6 +58,15 @@ export class BlockRecords {
 
   get allocatedBytes(): number {
     return this.#chunks.length * CHUNK_SIZE * (4 * WORDS + TOKEN_BYTES * this.#stride);
+  }
+
+  /** Whether one more block of so many tokens can be kept. */
+  hasRoom(tokens: number): boolean {
+    const stride = Math.max(this.#stride, tokens);
+    const full = this.#freeHead === NIL && this.#allocated >>> CHUNK_BITS >= this.#chunks.length;
+    if (stride === this.#stride && !full) return true;
+    const chunks = this.#chunks.length + (full ? 1 : 0);
+    return chunks * CHUNK_SIZE * (4 * WORDS + TOKEN_BYTES * stride) <= MOST_BYTES;
   }
 
   /** A record, all zero. */

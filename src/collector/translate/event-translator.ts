@@ -140,10 +140,10 @@ export class EventTranslator implements KvEventSink {
     }
     if (cause === "missing_history") followed?.translation?.missHistory();
     else {
-      const reset = cause === "restart" ? "clear" : "doubt";
-      const beginsAnew = cause === "restart" || cause === "resume_refused";
-      if (followed?.translation === undefined) this.#reset(reset, pod.name, pod.epoch);
-      else followed.translation.forget(pod.epoch, beginsAnew ? "unproven" : "lost", reset);
+      const translation = followed?.translation;
+      if (translation === undefined) this.#reset(cause === "restart" ? "clear" : "doubt", pod.name, pod.epoch);
+      else if (cause === "restart") translation.begin(pod.epoch);
+      else translation.doubt(cause === "resume_refused" ? "unproven" : "lost");
     }
   }
 
@@ -236,7 +236,7 @@ export class EventTranslator implements KvEventSink {
     } catch (error) {
       // Its check held, so another program wrote it, or this one wrongly: begin as if nothing had been saved.
       log.error({ err: error, pod: pod.name }, "saved KV-event table cannot be read");
-      translation.forget(pod.epoch, "unproven", "doubt");
+      translation.begin(pod.epoch);
       return undefined;
     }
   }

@@ -33,6 +33,10 @@ export type PodTranslationOptions = {
 /** Segment data that is handed on without being asked for. */
 const ENOUGH_BYTES = 32 * 1024;
 
+/** A table is kept over a loss of events if it holds some blocks, and is not mostly empty room. */
+const LEAST_KEPT_BLOCKS = 64;
+const MOST_KEPT_BYTES = 4096;
+
 /** One pod's KV events as claims: a table for each of its ranks, one set of claims over all of them. */
 export class PodTranslation {
   readonly #options: PodTranslationOptions;
@@ -109,18 +113,33 @@ export class PodTranslation {
     this.#history = "lost";
   }
 
-  /** Nothing learned so far is certain; with `clear`, nothing holds. */
-  forget(epoch: string, history: "unproven" | "lost", reset: "clear" | "doubt"): void {
+  /** The engine's cache is another one now. */
+  begin(epoch: string): void {
     this.#ranks.clear();
-    this.#restoredHistory = undefined;
-    this.#position = undefined;
-    this.#history = history;
     this.#hashesUnchained = false;
     this.#extraKeysMissing = false;
     this.#saltsLeftOut = false;
     this.#otherKinds.clear();
     this.#epoch = epoch;
-    this.#reset(reset);
+    this.#lose("unproven");
+    this.#reset("clear");
+  }
+
+  /** Events were missed: what blocks hold is still known, but not which of them are there. */
+  doubt(history: "unproven" | "lost"): void {
+    for (const [rank, { forest }] of this.#ranks) {
+      const { records, allocatedBytes } = forest.tree;
+      if (records.live < LEAST_KEPT_BLOCKS || allocatedBytes > MOST_KEPT_BYTES * records.live) this.#ranks.delete(rank);
+      else forest.doubtAll();
+    }
+    this.#lose(history);
+    this.#reset("doubt");
+  }
+
+  #lose(history: "unproven" | "lost"): void {
+    this.#restoredHistory = undefined;
+    this.#position = undefined;
+    this.#history = history;
   }
 
   /** The pod goes by another epoch from now on, without having restarted. */

@@ -104,6 +104,7 @@ export class RankBlocks {
     if (parentBlockHash !== undefined) {
       before = this.#blockBefore(parentBlockHash, blockHashes.length);
       if (before === NIL) return NIL;
+      if (medium === 0) this.forest.reviveUpTo(before, group);
     }
     for (let place = 0; place < blockHashes.length; place++) {
       const block = this.#identify({ event, place, before, medium });
@@ -131,6 +132,7 @@ export class RankBlocks {
     const block = this.#find(stored.event.blockHashes[stored.place] as BlockHash);
     if (block === NIL) return this.#addNew(stored);
     if (!forest.tree.has(block, FLAG.known)) {
+      if (!this.#hasRoom(stored)) return NIL;
       if (!forest.isBefore(block, stored.before)) return this.#describe(block, stored);
       this.#counts.misfits++;
       return NIL;
@@ -152,10 +154,16 @@ export class RankBlocks {
   /** `#key` is the block's. */
   #addNew(stored: StoredBlock): BlockIndex {
     if (this.forest.tree.records.live < this.#limits.mostBlocks) {
-      return this.#describe(this.forest.name(this.#key), stored);
+      return this.#hasRoom(stored) ? this.#describe(this.forest.name(this.#key), stored) : NIL;
     }
     this.#counts.noRoom++;
     return NIL;
+  }
+
+  #hasRoom({ event }: StoredBlock): boolean {
+    const fits = this.forest.tree.records.hasRoom(event.blockTokens);
+    if (!fits) this.#counts.noRoom++;
+    return fits;
   }
 
   /**

@@ -15,6 +15,8 @@ export class RemovedLine {
   #ring = new Uint32Array(2 * LEAST);
   #head = 0;
   #length = 0;
+  /** Removed blocks that are kept beyond the share, one less with each further one. */
+  #grace = 0;
 
   /** `giveUp` drops a block that is still absent, and all behind it. */
   constructor(tree: BlockTree, giveUp: (index: BlockIndex) => void) {
@@ -26,13 +28,19 @@ export class RemovedLine {
     return this.#length;
   }
 
+  /** So many blocks are removed at once, and likely to come back. */
+  expect(blocks: number): void {
+    this.#grace = 2 * blocks;
+  }
+
   add(index: BlockIndex): void {
     if (!this.#tree.has(index, FLAG.inLine)) {
       this.#tree.raise(index, FLAG.inLine);
       if (this.#length === this.#ring.length) this.#widen();
       this.#ring[(this.#head + this.#length++) & (this.#ring.length - 1)] = index;
     }
-    const most = Math.max(LEAST, Math.floor(this.#tree.records.live * SHARE));
+    const most = Math.max(LEAST, Math.floor(this.#tree.records.live * SHARE), this.#grace);
+    if (this.#grace > 0) this.#grace--;
     while (this.#length > most) this.#next();
   }
 

@@ -22,6 +22,9 @@ export type TableSaverOptions = {
 /** Looks for a pod that is due this often; one at a time, since writing its blocks keeps the process from other work. */
 const TICKS = 16;
 
+/** A pod is first saved so soon: what all its prompts begin with is announced once, and mostly at the start. */
+const FIRST_AFTER_MS = 3_000;
+
 /** Saves the tables of pods now and then, each a while after it last was, if it has taken events since. */
 export class TableSaver {
   readonly #options: TableSaverOptions;
@@ -52,7 +55,7 @@ export class TableSaver {
     const dueBeforeMs = this.#options.nowMs() - this.#options.everyMs;
     const due = this.#options.targets().find((target) => {
       const last = this.#lastSaves.get(target.translation);
-      if (last === undefined) this.#note(target, undefined);
+      if (last === undefined) this.#note(target, undefined, dueBeforeMs + FIRST_AFTER_MS);
       return last !== undefined && last.atMs <= dueBeforeMs && this.#hasChanged(target);
     });
     if (due !== undefined) void this.save(due);
@@ -62,14 +65,14 @@ export class TableSaver {
     return this.#lastSaves.get(translation)?.sequence !== translation.position?.sequence;
   }
 
-  #note({ translation }: SavedTarget, sequence: number | undefined): void {
-    this.#lastSaves.set(translation, { atMs: this.#options.nowMs(), sequence });
+  #note({ translation }: SavedTarget, sequence: number | undefined, atMs: number): void {
+    this.#lastSaves.set(translation, { atMs, sequence });
   }
 
   async #save(target: SavedTarget): Promise<void> {
     const { name, process, translation } = target;
     if (process === undefined) return;
-    this.#note(target, translation.position?.sequence);
+    this.#note(target, translation.position?.sequence, this.#options.nowMs());
     try {
       await this.#options.folder.save(name, process, (write) => translation.save(write));
     } catch (error) {

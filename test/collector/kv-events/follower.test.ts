@@ -1,6 +1,7 @@
+import { encode } from "@msgpack/msgpack";
 import { pino } from "pino";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { Publisher } from "zeromq";
+import { Publisher, Router } from "zeromq";
 import { createCollectorMetrics } from "../../../src/collector/collector-metrics.ts";
 import type { KvEventBatch } from "../../../src/collector/kv-events/event.ts";
 import type { StreamPosition } from "../../../src/collector/kv-events/event-sequence.ts";
@@ -29,6 +30,7 @@ function follow(options: {
 }) {
   const story: string[] = [];
   const caughtUp: string[][] = [];
+  const metrics = createCollectorMetrics(() => ({ pods: {}, indexes: [], translation: {}, tables: {} }));
   const follower = new KvEventFollower({
     endpoint: options.endpoint,
     replayEndpoint: options.replayEndpoint,
@@ -43,11 +45,11 @@ function follow(options: {
     },
     onCaughtUp: () => caughtUp.push([...story]),
     onLostTrack: (cause: LostTrack) => story.push(`lost:${cause}`),
-    metrics: createCollectorMetrics(() => ({ pods: {}, indexes: [], translation: {}, tables: {} })),
+    metrics,
     log: pino({ level: "silent" }),
   });
   closing.push(follower);
-  return { story, caughtUp, follower };
+  return { story, caughtUp, follower, metrics };
 }
 
 function followPublisher(publisher: TestPublisher, options: { topic?: string; resumeFrom?: StreamPosition } = {}) {
@@ -237,6 +239,43 @@ describe("KvEventFollower", () => {
     await publisher.publish([["BlockRemoved", "unreadable"]]);
     await eventually(story, ["1", "lost:undecodable_batch", "3", "lost:undecodable_batch"]);
     expect(follower.counts).toMatchObject({ malformed: 1, skipped: 2, batches: 3, gaps: 0 });
+  });
+
+  it("counts what it cannot read, by kind", async () => {
+    const publisher = await publisherOf();
+    const { story, metrics } = follow({ endpoint: publisher.ports.events });
+    await publisher.subscribed();
+    await publisher.publishPayload(Uint8Array.of(0xc1));
+    await publisher.publishPayload(encode("no batch"));
+    await publisher.publish([["Unheard"], ["BlockRemoved", "unreadable"], removal(1)]);
+    await vi.waitFor(() => expect(story).toContain("1"), { timeout: 10_000, interval: 5 });
+    const { values } = await metrics.decodeErrors.get();
+    const kinds = Object.fromEntries(values.map(({ labels, value }) => [labels.reason, value]));
+    expect(kinds).toEqual({ not_msgpack: 1, not_a_batch: 1, unknown_tag: 1, bad_shape: 1 });
+  });
+
+  it("goes through a replay with replies that are neither batch nor end, and counts them", async () => {
+    const deaf = new Publisher();
+    const router = new Router({ linger: 0 });
+    closing.push({
+      async close() {
+        deaf.close();
+        router.close();
+      },
+    });
+    await deaf.bind("tcp://127.0.0.1:*");
+    await router.bind("tcp://127.0.0.1:*");
+    const { story, metrics } = follow({
+      endpoint: deaf.lastEndpoint ?? "",
+      replayEndpoint: router.lastEndpoint ?? "",
+    });
+    const [identity = Buffer.alloc(0)] = await router.receive();
+    await router.send([identity, "", "three bytes", "payload"]);
+    await router.send([identity, "", Buffer.alloc(8), encode([1, [removal(7)], 0])]);
+    await router.send([identity, "", Buffer.alloc(8, 0xff), ""]);
+    await eventually(story, ["7"]);
+    const { values } = await metrics.decodeErrors.get();
+    expect(values).toEqual([{ labels: { reason: "replay_reply" }, value: 1 }]);
   });
 
   it("binds for publishers that connect out", async () => {

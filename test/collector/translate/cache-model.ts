@@ -21,18 +21,31 @@ export class CacheModel {
     this.#text = text;
   }
 
+  /** A block that is computed on the GPU is computed behind blocks that are there: all of them whose content is known. */
   store(block: ModelBlock, medium: string): void {
     this.#blocks.set(block.hash, block);
-    if (medium === "GPU") this.#gpu.add(block.hash);
-    else this.#hostMediaOf(block.hash).add(medium);
+    if (medium !== "GPU") this.#hostMediaOf(block.hash).add(medium);
+    else if (this.#isPlaced(block.parent)) for (const one of upwards(block)) this.#gpu.add(one.hash);
+    else this.#gpu.add(block.hash);
   }
 
+  #isPlaced(block: ModelBlock | undefined): boolean {
+    return upwards(block).every(({ hash }) => this.#blocks.has(hash));
+  }
+
+  /** A block whose place is not known is known no more when it is nowhere and none waits behind it. */
   remove(hash: string, medium: string): void {
     if (medium === "GPU") this.#gpu.delete(hash);
     else this.#hostMediaOf(hash).delete(medium);
+    for (const one of upwards(this.#blocks.get(hash))) {
+      const isAwaited = [...this.#blocks.values()].some(({ parent }) => parent?.hash === one.hash);
+      if (isAwaited || this.isPresent(one.hash) || this.#isPlaced(one)) break;
+      this.#blocks.delete(one.hash);
+    }
   }
 
   clear(): void {
+    this.#blocks.clear();
     this.#gpu.clear();
     this.#host.clear();
   }
@@ -82,6 +95,10 @@ export class CacheModel {
     }
     return media;
   }
+}
+
+function upwards(block: ModelBlock | undefined): ModelBlock[] {
+  return block === undefined ? [] : [block, ...upwards(block.parent)];
 }
 
 export function scopeOf(block: ModelBlock): { adapter?: string } {

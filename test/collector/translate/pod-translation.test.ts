@@ -174,9 +174,37 @@ describe("PodTranslation", () => {
     const { translation, edge, take } = translate();
     take([storedEvent(chain("a", 6, 100), BLOCK_TOKENS)]);
     translation.collect(1000);
-    translation.forget("e2", "unproven", "clear");
+    translation.begin("e2");
     expect(edge.claims.size).toBe(0);
     expect(translation.sizes.blocks).toBe(0);
+  });
+
+  it("claims nothing after events were lost, until a store behind known blocks says that they are there", () => {
+    const { translation, edge, take } = translate();
+    const trunk = chain("a", 100, 100);
+    const branch = chain("b", 4, 5000, trunk[3]);
+    take([storedEvent(trunk, BLOCK_TOKENS)]);
+    translation.collect(1e6);
+    translation.doubt("lost");
+    translation.collect(1000);
+    expect(edge.claims.size).toBe(0);
+    expect(translation.evidence.history).toBe("lost");
+    take([storedEvent(branch, BLOCK_TOKENS)]);
+    translation.collect(1000);
+    expect([...edge.claims.keys()].sort()).toEqual(namesOf([...trunk.slice(0, 4), ...branch]).sort());
+    take([removedEvent([trunk[0]?.hash ?? ""])]);
+    translation.collect(1000);
+    expect(edge.claims.size).toBe(0);
+  });
+
+  it("does not take a store in a host tier as word of what the GPU has", () => {
+    const { translation, edge, take } = translate();
+    const blocks = chain("a", 100, 100);
+    take([storedEvent(blocks.slice(0, 99), BLOCK_TOKENS)]);
+    translation.doubt("lost");
+    take([storedEvent(blocks.slice(99), BLOCK_TOKENS, "CPU")]);
+    translation.collect(1000);
+    expect(edge.claims.size).toBe(0);
   });
 
   it("ends a resync with what the table holds, whatever happens while its pages are asked for", () => {

@@ -94,4 +94,23 @@ describe("RankBlocks", () => {
       );
     },
   );
+
+  it("does not let one large block multiply the room of all others", () => {
+    const text = texts.get(48) as SegmentText;
+    const { blocks, counts } = rankBlocks(text);
+    const store = (hash: number, tokens: number) =>
+      blocks.stored(
+        storedEvent(
+          [{ hash: String(hash), parent: undefined, tokens: new Array(tokens).fill(hash), adapter: undefined }],
+          tokens,
+        ),
+      );
+    for (let hash = 1; hash <= 5_000; hash++) store(hash, 16);
+    const { allocatedBytes } = blocks.forest.tree;
+    store(9_000, 60_000);
+    expect(counts).toMatchObject({ stored: 5_000, noRoom: 1 });
+    expect(blocks.forest.tree.allocatedBytes).toBe(allocatedBytes);
+    store(9_001, 1_056);
+    expect(counts).toMatchObject({ stored: 5_001, noRoom: 1 });
+  });
 });

@@ -1,0 +1,71 @@
+/** The measured sums: work over the time it took to leave. */
+export type DrainState = { readonly workTokens: number; readonly busyMs: number };
+
+/** In memories: a ten-billionth is left. */
+const MOST_FORGOTTEN = 23;
+
+/**
+ * How fast work leaves the queue, in weighted tokens per millisecond. Only time with somebody waiting counts: an empty
+ * queue shows how much is asked for, not how much could be served. Forgets exponentially over that time.
+ */
+export class DrainRate {
+  readonly #memoryMs: number;
+  #workTokens: number;
+  #busyMs: number;
+  /** Since when somebody has been waiting without anything leaving; undefined while nobody waits. */
+  #openSinceMs: number | undefined;
+  /** When the first of those that wait came, after nobody did. */
+  #begunMs = Number.NEGATIVE_INFINITY;
+  /**
+   * Whether one has left since. The first takes what became free at some moment: its wait is only a part of the pace.
+   */
+  #paced = false;
+
+  /** `prior`: what is believed before anything is measured, and the time that belief weighs. */
+  constructor(memoryMs: number, prior: DrainState) {
+    this.#memoryMs = memoryMs;
+    this.#workTokens = prior.workTokens;
+    this.#busyMs = prior.busyMs;
+  }
+
+  /** Somebody begins to wait where nobody did. */
+  begin(nowMs: number): void {
+    this.#openSinceMs = nowMs;
+    this.#begunMs = nowMs;
+    this.#paced = false;
+  }
+
+  /** Work was placed. `waiting`: whether somebody waits still. */
+  placed(workTokens: number, waiting: boolean, nowMs: number): void {
+    // What leaves as it comes shows that pods are free, not how fast they work.
+    if (this.#paced && nowMs > this.#begunMs) {
+      const keep = this.#keepOver(nowMs);
+      this.#workTokens = this.#workTokens * keep + workTokens;
+      this.#busyMs = this.#busyMs * keep + this.#memoryMs * (1 - keep);
+    }
+    this.#paced = true;
+    this.#openSinceMs = waiting ? nowMs : undefined;
+  }
+
+  /** The last that waited has left without being placed. */
+  end(): void {
+    this.#openSinceMs = undefined;
+  }
+
+  /** Weighted tokens per millisecond. A queue from which nothing leaves is seen to be slow before anything does. */
+  tokensPerMs(nowMs: number): number {
+    const keep = this.#keepOver(nowMs);
+    return (this.#workTokens * keep) / (this.#busyMs * keep + this.#memoryMs * (1 - keep));
+  }
+
+  /** What a checkpoint keeps: the next start's prior. */
+  get state(): DrainState {
+    return { workTokens: this.#workTokens, busyMs: this.#busyMs };
+  }
+
+  #keepOver(nowMs: number): number {
+    const openMs = Math.max(0, nowMs - (this.#openSinceMs ?? nowMs));
+    // A long outage must not become a pace of 0: waits would have no number.
+    return Math.exp(-Math.min(MOST_FORGOTTEN, openMs / this.#memoryMs));
+  }
+}
