@@ -1,13 +1,11 @@
-import path from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type EngineProfileName, engineProfiles } from "../../sim/engine/step-time.ts";
 import type { FleetProfileName } from "../../sim/fleet/fleet-setup.ts";
 import { SCENARIOS } from "../../sim/fleet/scenarios.ts";
 import { finishCommand } from "../report/finish-command.ts";
 import { names, positiveNumber, wholeNumber } from "../report/option-values.ts";
-import { progress } from "../report/progress.ts";
+import { writeDocument } from "./fleet-document.ts";
 import { fleetPlan } from "./fleet-plan.ts";
-import { writePlots } from "./fleet-plots.ts";
 import { fleetTables } from "./fleet-table.ts";
 import { runFleet } from "./run-fleet.ts";
 
@@ -26,7 +24,7 @@ type FleetCommandOptions = {
   readonly cacheScale: number;
   readonly horizon: number;
   readonly mostTokens: number;
-  readonly plots?: string;
+  readonly document?: string;
   readonly json?: true;
 };
 
@@ -68,7 +66,7 @@ export function fleetCommand(): Command {
     .option("--cache-scale <x>", "KV cache of a pod, as a multiple of the engine's", positiveNumber, 1)
     .option("--horizon <s>", "closed loop: simulated seconds", positiveNumber, 1_500)
     .option("--most-tokens <n>", "recorded sessions end before a call longer than this", wholeNumber(1), 120_000)
-    .option("--plots <folder>", "also write an SVG plot of mean TTFT for each trace and scenario there")
+    .option("--document <file>", "also put tables and plots into this Markdown file, between its two marks")
     .option("--json", "print the result as one line of JSON")
     .action(fleet);
 }
@@ -77,9 +75,7 @@ async function fleet(options: FleetCommandOptions): Promise<void> {
   const startedAtMs = Date.now();
   const plan = await fleetPlan({ ...options, trace: options.trace ?? [undefined], horizonMs: 1_000 * options.horizon });
   const rows = await runFleet(plan, options.vs ?? plan.policies[0]);
-  if (options.plots !== undefined) {
-    for (const file of await writePlots(path.resolve(options.plots), rows)) progress(`wrote ${file}`);
-  }
+  if (options.document !== undefined) await writeDocument(options.document, rows);
   const brokenInvariants = rows.filter(({ failed }) => failed > 0).map(lostRequests);
   const measured = { command: "fleet", seed: options.seed, startedAtMs, brokenInvariants, notes: NOTES, rows };
   await finishCommand(measured, options.json === true, () => fleetTables(rows));

@@ -1,30 +1,10 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import path from "node:path";
 import type { FleetRow } from "./fleet-row.ts";
-import { bySetting, settingTitle } from "./fleet-table.ts";
 
 const WIDTH = 720;
 const LABEL_WIDTH = 170;
 const BAR_HEIGHT = 18;
 const GAP = 8;
 const TOP = 34;
-
-/** Writes one SVG a setting into `folder`, made if it is not there. Returns the files. */
-export async function writePlots(folder: string, rows: readonly FleetRow[]): Promise<string[]> {
-  await mkdir(folder, { recursive: true });
-  const files: string[] = [];
-  for (const ofSetting of bySetting(rows)) {
-    const title = settingTitle(ofSetting[0] as FleetRow);
-    const name = title
-      .toLowerCase()
-      .replace(/\.jsonl(\.gz)?/, "")
-      .replace(/[^a-z0-9]+/g, "-");
-    const file = path.join(folder, `fleet-${name}.svg`);
-    await writeFile(file, fleetPlot(title, ofSetting));
-    files.push(file);
-  }
-  return files;
-}
 
 /** Mean TTFT of each policy as bars on a logarithmic scale, with the range over seeds. */
 export function fleetPlot(title: string, rows: readonly FleetRow[]): string {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { FleetCell } from "../../../src/bench/fleet/fleet-cell.ts";
+import { replaced } from "../../../src/bench/fleet/fleet-document.ts";
 import type { RunFigures } from "../../../src/bench/fleet/fleet-figures.ts";
 import { fleetPlot } from "../../../src/bench/fleet/fleet-plots.ts";
 import { type FleetRuns, fleetRow } from "../../../src/bench/fleet/fleet-row.ts";
@@ -73,5 +74,20 @@ describe("fleetTables and fleetPlot", () => {
     expect(svg).toContain("&lt;b>");
     expect(svg).not.toContain("NaN");
     expect(svg.match(/<rect/g)).toHaveLength(3);
+  });
+});
+
+describe("replaced", () => {
+  const marks = ["<!-- bench fleet: begin -->", "<!-- bench fleet: end -->"];
+
+  it("changes what stands between the marks and nothing else, however often", () => {
+    const text = `before\n${marks[0]}\nold\n${marks[1]}\nafter\n`;
+    const once = replaced(text, ["new"], "d.md");
+    expect(once).toBe(`before\n${marks[0]}\n\nnew\n${marks[1]}\nafter\n`);
+    expect(replaced(once, ["new"], "d.md")).toBe(once);
+  });
+
+  it("leaves a document without marks alone", () => {
+    expect(() => replaced("text", ["new"], "d.md")).toThrow(/d\.md has no lines/);
   });
 });
