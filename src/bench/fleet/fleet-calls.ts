@@ -50,7 +50,8 @@ export async function readFleetTrace(file: string, options: FleetTraceOptions): 
     default: {
       await trace.rows.return(undefined);
       const load = { mostTokens: options.mostTokens, drawnRequests: DRAWN_REQUESTS, seed: options.seed };
-      return texts((await loadSessions(file, load)).sessions);
+      const { sessions } = await loadSessions(file, load);
+      return texts(sessions, trace.format === "clientRates" ? "open" : "closed");
     }
   }
 }
@@ -166,7 +167,7 @@ const TOKEN_BYTES = 4;
 const UNIT_BYTES = AGENT_UNIT_TOKENS * TOKEN_BYTES;
 
 /** Recorded texts: units are runs of 256 bytes, named in the order they are first seen. */
-async function texts(recorded: readonly LiveSession[]): Promise<FleetTrace> {
+async function texts(recorded: readonly LiveSession[], kind: FleetTrace["kind"]): Promise<FleetTrace> {
   const hasher = await loadSegmentHasher();
   const encoder = new TextEncoder();
   const names = new Map<bigint, number>();
@@ -193,12 +194,13 @@ async function texts(recorded: readonly LiveSession[]): Promise<FleetTrace> {
         };
       }),
       index,
+      calls.map(({ arrivalMs }) => arrivalMs ?? 0),
     ),
   );
   return {
     unitTokens: AGENT_UNIT_TOKENS,
     idSpace: names.size,
-    kind: "closed",
+    kind,
     sessions: sessions.filter((s) => s.length > 0),
   };
 }

@@ -35,7 +35,7 @@ export type FleetSetting = { readonly traceName: string; readonly cells: readonl
 const USUAL_SESSIONS_PER_POD = 5;
 const USUAL_LOAD = 0.45;
 /** Formats recorded by arrival; the others are sessions. */
-const OPEN_FORMATS: ReadonlySet<TraceFormat> = new Set(["mooncake", "lengths"]);
+const OPEN_FORMATS: ReadonlySet<TraceFormat> = new Set(["mooncake", "lengths", "clientRates"]);
 
 /** Works out the cells. Throws for unknown scenarios and unreadable traces. */
 export async function fleetPlan(asked: FleetRequestedRuns): Promise<FleetPlan> {

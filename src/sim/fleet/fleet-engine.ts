@@ -1,7 +1,8 @@
 import { type EngineProfile, type StepLoad, stepTimeMs } from "../engine/step-time.ts";
-import { BlockCache } from "./block-cache.ts";
+import type { BlockCache } from "./block-cache.ts";
 import { DecodeBatch } from "./decode-batch.ts";
 import type { EngineRequest } from "./engine-request.ts";
+import { type CacheListener, RequestMemory } from "./request-memory.ts";
 
 /** How an engine schedules. */
 export type EngineRules = {
@@ -19,12 +20,9 @@ export type EngineRules = {
 };
 
 /** What an engine tells the simulation, each at the moment it happens. */
-export type EngineListener = {
+export type EngineListener = CacheListener & {
   firstToken(request: EngineRequest, nowMs: number): void;
   finished(request: EngineRequest, nowMs: number): void;
-  /** The block at `depth` of a prompt is in the cache from now on. */
-  stored(id: number, depth: number): void;
-  evicted(id: number): void;
 };
 
 /**
@@ -35,7 +33,7 @@ export type EngineListener = {
 export class FleetEngine {
   readonly profile: EngineProfile;
   readonly rules: EngineRules;
-  readonly cache: BlockCache;
+  readonly #memory: RequestMemory;
   readonly #listener: EngineListener;
   /** Steps take this many times as long. */
   slowdown = 1;
@@ -50,13 +48,9 @@ export class FleetEngine {
   #endMs = Number.POSITIVE_INFINITY;
   readonly #load: StepLoad = { prefillTokens: 0, prefillPairs: 0, decodeSequences: 0, decodeContextTokens: 0 };
 
-  /** Prompt tokens computed and prompt tokens seen, over all admissions. */
+  /** Tokens prefilled, answers of preempted requests included. */
   prefilledTokens = 0;
   preemptions = 0;
-  readonly #ownBlocks: number;
-  /** What its requests may hold of a shared cache, which is larger than its own: nobody starves the others. */
-  readonly #mostRequestBlocks: number;
-  #requestBlocks = 0;
 
   constructor(options: {
     readonly profile: EngineProfile;
@@ -68,9 +62,11 @@ export class FleetEngine {
     this.profile = options.profile;
     this.rules = options.rules;
     this.#listener = options.listener;
-    this.#ownBlocks = Math.floor(this.profile.kvTokens / this.rules.blockTokens);
-    this.#mostRequestBlocks = options.cache === undefined ? Number.POSITIVE_INFINITY : this.#ownBlocks;
-    this.cache = options.cache ?? new BlockCache(this.#ownBlocks, (id) => this.#listener.evicted(id));
+    this.#memory = new RequestMemory(this.profile.kvTokens, this.rules, options.listener, options.cache);
+  }
+
+  get cache(): BlockCache {
+    return this.#memory.cache;
   }
 
   /** When `stepEnd` is due; infinity while idle. */
@@ -84,7 +80,7 @@ export class FleetEngine {
 
   /** False for a request that would not fit into an empty engine. */
   canEverServe(request: EngineRequest): boolean {
-    return this.#totalBlocks(request.promptTokens + request.outputTokens) <= this.#ownBlocks;
+    return this.#memory.canEverHold(request);
   }
 
   /** A request arrives. */
@@ -105,8 +101,7 @@ export class FleetEngine {
     this.waiting.length = 0;
     this.prefilling.length = 0;
     this.decodes.clear();
-    this.cache.clear();
-    this.#requestBlocks = 0;
+    this.#memory.clear();
     this.#stepping = false;
     this.#endMs = Number.POSITIVE_INFINITY;
     return lost;
@@ -135,7 +130,7 @@ export class FleetEngine {
     }
     while (budget > 0 && this.waiting.length > 0 && this.runningCount < this.rules.mostSequences) {
       const request = this.waiting[0] as EngineRequest;
-      if (!this.#admit(request)) break;
+      if (!this.#memory.admit(request)) break;
       this.waiting.shift();
       this.prefilling.push(request);
       budget -= this.#chunk(request, budget);
@@ -181,32 +176,6 @@ export class FleetEngine {
     return this.slowdown * (steps * stepTimeMs(this.profile, this.#load) + growth);
   }
 
-  #totalBlocks(tokens: number): number {
-    return Math.ceil(tokens / this.rules.blockTokens);
-  }
-
-  #admit(request: EngineRequest): boolean {
-    const { cache } = this;
-    const { blockTokens, memory } = this.rules;
-    const target = request.promptTokens + request.emittedTokens;
-    const most = Math.min(request.blocks.length, Math.floor((target - 1) / blockTokens));
-    const hits = cache.countLeading(request.blocks, most);
-    const upTo = memory === "reserve" ? request.promptTokens + request.outputTokens : target;
-    const needed = this.#totalBlocks(upTo) - hits;
-    if (this.#requestBlocks + hits + needed > this.#mostRequestBlocks) return false;
-    if (needed > cache.availableBlocks - cache.countIdle(request.blocks, hits)) return false;
-    this.#requestBlocks += hits + needed;
-    request.slots.length = 0;
-    for (let i = 0; i < hits; i++) request.slots.push(cache.pin(request.blocks[i] as number));
-    cache.reserve(needed);
-    request.anonymousBlocks = needed;
-    request.targetTokens = target;
-    request.computedTokens = hits * blockTokens;
-    request.hitTokens = hits * blockTokens;
-    request.admitted = true;
-    return true;
-  }
-
   #endPrefills(nowMs: number): void {
     let left = 0;
     const { prefilling } = this;
@@ -214,10 +183,7 @@ export class FleetEngine {
       request.computedTokens += request.chunkTokens;
       this.prefilledTokens += request.chunkTokens;
       request.chunkTokens = 0;
-      this.#commit(
-        request,
-        Math.floor(Math.min(request.computedTokens, request.promptTokens) / this.rules.blockTokens),
-      );
+      this.#memory.computed(request, request.computedTokens);
       if (request.computedTokens < request.targetTokens) {
         prefilling[left++] = request;
         continue;
@@ -230,35 +196,13 @@ export class FleetEngine {
     prefilling.length = left;
   }
 
-  /** Makes the first `count` blocks of the prompt resident. */
-  #commit(request: EngineRequest, count: number): void {
-    const { cache } = this;
-    const { blocks, slots } = request;
-    for (let depth = slots.length; depth < Math.min(count, blocks.length); depth++) {
-      const id = blocks[depth] as number;
-      let slot = cache.pin(id);
-      if (slot >= 0) {
-        cache.free(1);
-      } else {
-        slot = cache.commit(id);
-        this.#listener.stored(id, depth);
-      }
-      slots.push(slot);
-      request.anonymousBlocks--;
-    }
-  }
-
   /** Gives growing answers their blocks; where there are none, the request admitted last starts over. */
   #growAnswers(): void {
     for (const request of this.decodes.requests()) {
-      const held = request.slots.length + request.anonymousBlocks;
-      const needed = this.#totalBlocks(request.promptTokens + request.emittedTokens) - held;
-      if (needed <= 0 || !request.admitted) continue;
-      while (needed > this.cache.availableBlocks && this.#preemptNewest(request));
-      if (!request.admitted) continue;
-      this.cache.reserve(needed);
-      this.#requestBlocks += needed;
-      request.anonymousBlocks += needed;
+      const lacking = this.#memory.lackingBlocks(request);
+      if (lacking === 0 || !request.admitted) continue;
+      while (lacking > this.cache.availableBlocks && this.#preemptNewest(request));
+      if (request.admitted) this.#memory.grow(request);
     }
   }
 
@@ -266,37 +210,15 @@ export class FleetEngine {
   #preemptNewest(asking: EngineRequest): boolean {
     const newest = this.prefilling.pop() ?? this.decodes.takeNewest() ?? asking;
     newest.chunkTokens = 0;
-    this.#release(newest);
+    this.#memory.release(newest);
     this.waiting.unshift(newest);
     this.preemptions++;
     return newest !== asking;
   }
 
   #finish(request: EngineRequest, nowMs: number): void {
-    if (this.rules.answersReusable) this.#commitAnswer(request);
-    this.#release(request);
+    this.#memory.answered(request);
+    this.#memory.release(request);
     this.#listener.finished(request, nowMs);
-  }
-
-  /** The answer's blocks are known by the prompt that takes it along. */
-  #commitAnswer(request: EngineRequest): void {
-    const { continuation, slots } = request;
-    if (continuation === undefined) return;
-    const last = slots.length - 1;
-    if (last >= 0 && continuation[last] !== request.blocks[last]) return;
-    const computed = Math.floor((request.promptTokens + request.outputTokens - 1) / this.rules.blockTokens);
-    const count = Math.min(computed, continuation.length, slots.length + request.anonymousBlocks);
-    request.blocks = continuation;
-    this.#commit(request, count);
-  }
-
-  #release(request: EngineRequest): void {
-    const { slots } = request;
-    this.#requestBlocks -= slots.length + request.anonymousBlocks;
-    for (let i = slots.length - 1; i >= 0; i--) this.cache.release(slots[i] as number);
-    slots.length = 0;
-    this.cache.free(request.anonymousBlocks);
-    request.anonymousBlocks = 0;
-    request.admitted = false;
   }
 }

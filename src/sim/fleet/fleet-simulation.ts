@@ -1,12 +1,9 @@
-import { randomStream } from "../engine/random-stream.ts";
-import { BlockCache } from "./block-cache.ts";
 import { CallSource } from "./call-source.ts";
 import { arrivingRequest, type EngineRequest } from "./engine-request.ts";
 import { EventQueue } from "./event-queue.ts";
-import { FleetEngine } from "./fleet-engine.ts";
+import { FleetPods } from "./fleet-pods.ts";
 import type { FleetRouter, FleetRouterMaker, RoutedRequest } from "./fleet-router.ts";
 import type { FleetSetup, Incident } from "./fleet-setup.ts";
-import { PodKnowledge } from "./pod-knowledge.ts";
 import { RequestLog } from "./request-log.ts";
 import { blockIds, type FleetCall, type Workload } from "./workload.ts";
 
@@ -31,9 +28,6 @@ const FINISHED = 5;
 const SCRAPE = 6;
 const REPORT = 7;
 const INCIDENT = 8;
-
-/** Collectors push what has come in at most this often. */
-const PUSH_INTERVAL_MS = 10;
 
 /** A request on its way. */
 type Live = RoutedRequest & {
@@ -60,35 +54,30 @@ class FleetSimulation {
   readonly #router: FleetRouter;
   readonly #calls: CallSource;
   readonly #events = new EventQueue();
-  readonly #engines: FleetEngine[] = [];
-  readonly #scheduledMs: number[] = [];
-  readonly #knowledge: PodKnowledge[] = [];
-  readonly #up: boolean[] = [];
+  readonly #pods: FleetPods;
   readonly #live = new Map<number, Live>();
   readonly #log = new RequestLog();
-  readonly #random: () => number;
   #nowMs = 0;
-  #nextPushMs = 0;
   #resent = 0;
   #refused = 0;
 
   constructor(workload: Workload, setup: FleetSetup, makeRouter: FleetRouterMaker) {
     this.#workload = workload;
     this.#setup = setup;
-    this.#random = randomStream(setup.seed ^ 0x51f7);
     this.#calls = new CallSource(workload, setup.seed);
-    const joining = setup.incidents.reduce((most, { pod }) => Math.max(most, pod + 1), 0);
-    const pods = Math.max(setup.pods, joining);
+    this.#pods = new FleetPods(setup, {
+      firstToken: (index, pod) => this.#after(this.#halfRttMs(index, pod), FIRST_TOKEN, index),
+      finished: (index, pod) => this.#after(this.#halfRttMs(index, pod), FINISHED, index),
+      stepDue: (pod, atMs) => this.#events.add(atMs, STEP, pod),
+      reportDue: (atMs) => this.#events.add(atMs, REPORT, 0),
+    });
     const { blockTokens } = setup.rules;
-    const podBlocks = Math.floor(setup.profile.kvTokens / blockTokens);
-    const pool = setup.pooledCache ? new BlockCache(podBlocks * setup.pods, () => undefined) : undefined;
-    for (let pod = 0; pod < pods; pod++) this.#addPod(pod, pool);
     this.#router = makeRouter({
-      engines: this.#engines,
-      isUp: (pod) => this.#up[pod] === true && this.#knowledge[pod]?.ready === true,
+      engines: this.#pods.engines,
+      isUp: (pod) => this.#pods.isReady(pod),
       seed: setup.seed,
       blockTokens,
-      capacityTokens: podBlocks * blockTokens,
+      capacityTokens: this.#pods.blocksPerPod * blockTokens,
     });
   }
 
@@ -102,8 +91,8 @@ class FleetSimulation {
     }
     return {
       log: this.#log,
-      prefilledTokens: this.#engines.map(({ prefilledTokens }) => prefilledTokens),
-      preemptions: this.#engines.reduce((sum, { preemptions }) => sum + preemptions, 0),
+      prefilledTokens: this.#pods.engines.map(({ prefilledTokens }) => prefilledTokens),
+      preemptions: this.#pods.engines.reduce((sum, { preemptions }) => sum + preemptions, 0),
       resent: this.#resent,
       refused: this.#refused,
     };
@@ -112,7 +101,7 @@ class FleetSimulation {
   #handle(kind: number, argument: number): void {
     switch (kind) {
       case STEP:
-        this.#stepEnd(argument);
+        this.#pods.stepEnd(argument, this.#nowMs);
         return;
       case CALL:
         this.#call(argument);
@@ -136,30 +125,9 @@ class FleetSimulation {
         this.#report();
         return;
       case INCIDENT:
-        this.#incident(this.#setup.incidents[argument] as Incident);
+        this.#resend(this.#pods.suffer(this.#setup.incidents[argument] as Incident, this.#nowMs));
         return;
     }
-  }
-
-  #addPod(pod: number, pool: BlockCache | undefined): void {
-    const { profile, rules } = this.#setup;
-    const engine = new FleetEngine({
-      profile,
-      rules,
-      cache: pool,
-      listener: {
-        firstToken: ({ index }) => this.#after(this.#halfRttMs(index, pod), FIRST_TOKEN, index),
-        finished: ({ index }) => this.#after(this.#halfRttMs(index, pod), FINISHED, index),
-        stored: (id, depth) => this.#changed(pod, id, depth),
-        evicted: (id) => this.#changed(pod, id, -1),
-      },
-    });
-    this.#engines.push(engine);
-    this.#knowledge.push(new PodKnowledge(pod, engine));
-    const started = pod < this.#setup.pods;
-    (this.#knowledge[pod] as PodKnowledge).ready = started;
-    this.#up.push(started);
-    this.#scheduledMs.push(Number.POSITIVE_INFINITY);
   }
 
   /** A client makes its next call. */
@@ -195,27 +163,22 @@ class FleetSimulation {
   #reach(live: Live | undefined): void {
     if (live === undefined) return;
     const { index, call, copy, pod } = live;
-    if (this.#up[pod] !== true) {
+    if (!this.#pods.isUp(pod)) {
       // Refused connection: the router hears of it at once.
       this.#resent++;
       this.#toPod(live, this.#router.move(live, this.#nowMs));
       return;
     }
-    const engine = this.#engines[pod] as FleetEngine;
     const { rules } = this.#setup;
     const continuation =
       rules.answersReusable && call.next !== undefined
         ? blockIds(call.next, this.#workload, rules.blockTokens, copy)
         : undefined;
     const arriving = arrivingRequest(index, live, continuation);
-    if (!engine.canEverServe(arriving)) {
-      this.#router.finish(live, { kind: "failed", hitTokens: 0 }, this.#nowMs);
-      this.#refuse(live);
-      return;
-    }
     live.engineRequest = arriving;
-    engine.enqueue(arriving, this.#nowMs);
-    this.#schedule(pod);
+    if (this.#pods.enqueue(pod, arriving, this.#nowMs)) return;
+    this.#router.finish(live, { kind: "failed", hitTokens: 0 }, this.#nowMs);
+    this.#refuse(live);
   }
 
   #firstToken(live: Live | undefined): void {
@@ -245,41 +208,8 @@ class FleetSimulation {
     if (client >= 0) this.#events.add(this.#nowMs + this.#calls.pauseMs(client), CALL, client);
   }
 
-  #stepEnd(pod: number): void {
-    const engine = this.#engines[pod] as FleetEngine;
-    // A leap that was cut or an engine that crashed leaves its old event behind.
-    if (engine.nextEventMs !== this.#nowMs) return;
-    engine.stepEnd(this.#nowMs);
-    this.#schedule(pod);
-    if (this.#setup.pooledCache) this.#wakeOthers();
-  }
-
-  #wakeOthers(): void {
-    for (const [pod, engine] of this.#engines.entries()) {
-      engine.wake(this.#nowMs);
-      this.#schedule(pod);
-    }
-  }
-
-  #schedule(pod: number): void {
-    const dueMs = (this.#engines[pod] as FleetEngine).nextEventMs;
-    if (dueMs === this.#scheduledMs[pod]) return;
-    this.#scheduledMs[pod] = dueMs;
-    if (dueMs !== Number.POSITIVE_INFINITY) this.#events.add(dueMs, STEP, pod);
-  }
-
-  #changed(pod: number, id: number, depth: number): void {
-    const { lostEventShare, eventDelayMs, pooledCache } = this.#setup;
-    if (pooledCache || (lostEventShare > 0 && this.#random() < lostEventShare)) return;
-    const dueMs = Math.ceil((this.#nowMs + eventDelayMs) / PUSH_INTERVAL_MS) * PUSH_INTERVAL_MS;
-    (this.#knowledge[pod] as PodKnowledge).note({ id, depth }, dueMs);
-    if (dueMs === this.#nextPushMs) return;
-    this.#nextPushMs = dueMs;
-    this.#events.add(dueMs, REPORT, 0);
-  }
-
   #scrape(): void {
-    for (const knowledge of this.#knowledge) knowledge.scrape(this.#nowMs);
+    this.#pods.scrape(this.#nowMs);
     this.#report();
     if (this.#nowMs === 0 || this.#live.size > 0 || this.#calls.hasMore(this.#nowMs)) {
       this.#events.add(this.#nowMs + this.#setup.scrapeMs, SCRAPE, 0);
@@ -287,35 +217,7 @@ class FleetSimulation {
   }
 
   #report(): void {
-    this.#router.report(
-      this.#knowledge.map((knowledge) => knowledge.report(this.#nowMs)),
-      this.#nowMs,
-    );
-  }
-
-  #incident(incident: Incident): void {
-    const { pod } = incident;
-    const engine = this.#engines[pod] as FleetEngine;
-    const knowledge = this.#knowledge[pod] as PodKnowledge;
-    switch (incident.kind) {
-      case "slow":
-        engine.slowdown = incident.factor;
-        return;
-      case "drain":
-        knowledge.ready = false;
-        return;
-      case "up":
-      case "join":
-        this.#up[pod] = true;
-        knowledge.ready = true;
-        return;
-      case "down":
-        this.#up[pod] = false;
-        knowledge.ready = false;
-        knowledge.restarted();
-        this.#resend(engine.crash());
-        this.#schedule(pod);
-    }
+    this.#router.report(this.#pods.reports(this.#nowMs), this.#nowMs);
   }
 
   /** A request without a first token moves; a broken stream is asked for again by its client. */

@@ -41,7 +41,7 @@ describe("readFleetTrace", () => {
       ["azure2023_code_part1", "open"],
       ["agent_text_a", "closed"],
       ["toolchat_text_a", "closed"],
-      ["servegen_rates_m_small", "closed"],
+      ["servegen_rates_m_small", "open"],
     ] as const) {
       const trace = await read(name);
       expect([name, trace.kind]).toEqual([name, kind]);
