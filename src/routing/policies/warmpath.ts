@@ -155,4 +155,6 @@ function addEvictions(
     }
     best = Math.min(best, cost[next] as number);
   }
+  // Beside priced pods an unpriced one would look too good.
+  for (let i = 0; i < open.length; i++) if (open[i] !== Number.POSITIVE_INFINITY) cost[i] = Number.POSITIVE_INFINITY;
 }

@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { PlacementOutlook } from "../../../src/routing/outlook/placement-outlook.ts";
+import { type Chain, PodOutlook } from "../../../src/routing/outlook/pod-outlook.ts";
+import { prefillWork } from "../../../src/routing/outlook/prefill-cost.ts";
+import type { Candidate, PolicyRequest } from "../../../src/routing/policy.ts";
+import { candidate, context, named } from "./policy-fixtures.ts";
+
+const NOW_MS = 1_000_000;
+const CAPACITY_TOKENS = 100_000;
+const request: PolicyRequest = { model: "m", promptTokens: 20_000, segments: 300, choices: 1 };
+
+/** A pod with some work waiting and an idle chain in its cache. */
+function pod(
+  id: string,
+  setting: { waitingTokens?: number; chainTokens?: number; idleMs?: number; hitTokens?: number },
+) {
+  const { waitingTokens = 0, chainTokens = 0, idleMs = 0, hitTokens = 0 } = setting;
+  const outlook = new PodOutlook(0);
+  if (waitingTokens > 0) outlook.sent(`${id}-waits`, prefillWork(waitingTokens, 0), waitingTokens, NOW_MS);
+  if (chainTokens > 0) {
+    const chain: Chain = { turns: 5, idleSinceMs: NOW_MS - idleMs, home: outlook, lastPromptTokens: 1, inFlight: 0 };
+    outlook.keep({ chain, tokens: chainTokens, promptTokens: chainTokens });
+  }
+  return candidate(id, { outlook, capacityTokens: CAPACITY_TOKENS, matchedTokens: hitTokens });
+}
+
+function decided(candidates: readonly Candidate[], account = new PlacementOutlook(0)) {
+  const policy = named("warmpath");
+  const { chosen, terms } = policy.decide(request, candidates, {
+    ...context(1, undefined, NOW_MS),
+    outlook: { account, chain: undefined },
+  });
+  const width = policy.columns.length;
+  const term = (index: number, column: string) => terms[index * width + policy.columns.indexOf(column)];
+  return { chosen: candidates[chosen]?.id, term };
+}
+
+/** An account of a model that has lately been asked `perS` times a second. */
+function busyAccount(perS: number): PlacementOutlook {
+  const account = new PlacementOutlook(0);
+  for (let i = 0; i < 60 * perS; i++) {
+    const atMs = NOW_MS - 60_000 + (1_000 * i) / perS;
+    const placement = { leaseId: `l${i}`, pod: new PodOutlook(0), segments: new Uint32Array(0), segmentTokens: 64 };
+    account.sent({ ...placement, promptTokens: 10, matchedTokens: 0, capacityTokens: undefined }, atMs);
+    account.ended(`l${i}`, true, 300, atMs);
+  }
+  return account;
+}
+
+describe("warmpath with an account of what lies ahead", () => {
+  it("leaves a conversation that will be back alone and evicts one that is long gone", () => {
+    const { chosen, term } = decided([
+      pod("coming-back", { chainTokens: 95_000, idleMs: 2_000 }),
+      pod("long-gone", { chainTokens: 95_000, idleMs: 3_600_000, waitingTokens: 500 }),
+    ]);
+    expect(chosen).toBe("long-gone");
+    expect(term(0, "evictionMs")).toBeGreaterThan(term(1, "evictionMs") as number);
+  });
+
+  it("does not mind what is cached where there is room for all", () => {
+    const roomy = pod("roomy", { chainTokens: 50_000, idleMs: 2_000 });
+    expect(decided([roomy, pod("waiting", { waitingTokens: 2_000 })]).chosen).toBe("roomy");
+  });
+
+  it("prices evictions on the best pods only, and never takes another for having no price", () => {
+    const fleet = Array.from({ length: 40 }, (_, i) =>
+      pod(`p${String(i).padStart(2, "0")}`, { chainTokens: 99_000, idleMs: 2_000, waitingTokens: 100 * (i + 1) }),
+    );
+    expect(decided(fleet).chosen).toBe("p00");
+  });
+
+  it("counts attention: the same new tokens cost more behind a long context", () => {
+    const fresh = decided([pod("a", {})]).term(0, "prefillMs") as number;
+    const half = decided([pod("a", { hitTokens: 10_000 })]).term(0, "prefillMs") as number;
+    expect(half).toBeGreaterThan(0.5 * fresh);
+    expect(half).toBeLessThan(fresh);
+  });
+
+  it("waits longer for a hit the more the whole fleet has waiting", () => {
+    const warm = pod("warm", { hitTokens: 6_000, waitingTokens: 80_000 });
+    const cold = pod("cold", { waitingTokens: 60_000 });
+    expect(decided([warm, cold]).chosen).toBe("cold");
+    expect(decided([warm, cold], busyAccount(20)).chosen).toBe("warm");
+  });
+});
