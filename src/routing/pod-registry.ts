@@ -116,6 +116,7 @@ export class PodRegistry {
       headSinceMs: nowMs,
       awaiting: new Map(),
       history: new InFlightHistory(),
+      hitYield: 1,
       requests: 0,
       promptTokens: 0,
       cachedTokens: 0,

@@ -70,6 +70,8 @@ export type Pod = {
   readonly awaiting: Map<string, number>;
   readonly history: InFlightHistory;
 
+  /** Learned share of predicted hits that its engine confirms (see hit-yield.ts). */
+  hitYield: number;
   requests: number;
   promptTokens: number;
   cachedTokens: number;
