@@ -9,7 +9,7 @@ export type PodMatch = {
   readonly segments: number;
   /**
    * Tokens that it is expected to hold: counted in the segments that events confirm, estimated in the others, and half a
-   * segment more, since what it holds ends anywhere in the segment behind.
+   * segment more, since what it holds ends anywhere in the segment behind; less what its answers have shown to be wishful.
    */
   readonly tokens: number;
   /** Those of them that events confirm, and the tokens counted in these. */
@@ -66,9 +66,10 @@ export class PodClaims {
     const confirmedSegments = this.#confirmed.depth(pod);
     const segments = Math.max(confirmedSegments, this.#speculative.depth(pod));
     const confirmedTokens = this.#confirmed.tokens(pod);
+    const tokens = segments === 0 ? 0 : confirmedTokens + (segments - confirmedSegments + 0.5) * segmentTokens;
     return {
       segments,
-      tokens: segments === 0 ? 0 : confirmedTokens + (segments - confirmedSegments + 0.5) * segmentTokens,
+      tokens: pod.facts.index.mode === "exact" ? tokens : tokens * pod.hitYield,
       confirmedSegments,
       confirmedTokens,
       hostSegments: this.#confirmed.hostSegments(pod),

@@ -118,6 +118,7 @@ export class PodRegistry {
       awaiting: new Map(),
       history: new InFlightHistory(),
       outlook: new PodOutlook(nowMs),
+      hitYield: 1,
       requests: 0,
       promptTokens: 0,
       cachedTokens: 0,

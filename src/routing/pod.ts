@@ -72,6 +72,8 @@ export type Pod = {
   readonly history: InFlightHistory;
   readonly outlook: PodOutlook;
 
+  /** Learned share of predicted hits that its engine confirms (see hit-yield.ts). */
+  hitYield: number;
   requests: number;
   promptTokens: number;
   cachedTokens: number;

@@ -23,6 +23,8 @@ export type RouterView = {
     readonly requests: number;
     readonly promptTokens: number;
     readonly cachedTokens: number;
+    /** Learned share of predicted hits that the engine confirms; discounts predictions where the index is not exact. */
+    readonly hitYield: number;
     /** In segments. */
     readonly claims: { readonly confirmed: number; readonly host: number; readonly speculative: number };
   })[];

@@ -2,6 +2,7 @@ import type { ConfirmedSegments } from "./confirmed-claims.ts";
 import { decide } from "./decide.ts";
 import { FeedLedger, type FeedVerdict } from "./feeds.ts";
 import { HitTruth } from "./hit-truth.ts";
+import { learnedHitYield } from "./hit-yield.ts";
 import { RateLearner } from "./learned-rates.ts";
 import { type Lease, LeaseLedger } from "./lease-ledger.ts";
 import { movingMean } from "./moving-mean.ts";
@@ -132,7 +133,9 @@ export class Router {
     lease.pod.cachedTokens += outcome.cachedTokens ?? 0;
     this.#learner.observePromptLength(lease.promptBytes, outcome.promptTokens);
     if (outcome.cachedTokens === undefined || lease.prediction === undefined) return;
-    this.#truth.observe(lease.prediction.hitTokens, outcome.cachedTokens, lease.prediction.toleranceTokens);
+    const { hitTokens, toleranceTokens } = lease.prediction;
+    this.#truth.observe(hitTokens, outcome.cachedTokens, toleranceTokens);
+    lease.pod.hitYield = learnedHitYield(lease.pod.hitYield, hitTokens, outcome.cachedTokens);
   }
 
   /** Takes a push's pods. `replayed` changes nothing. */
@@ -186,6 +189,7 @@ export class Router {
         requests: pod.requests,
         promptTokens: pod.promptTokens,
         cachedTokens: pod.cachedTokens,
+        hitYield: pod.hitYield,
         claims: this.#claims.podSizes(pod),
       })),
     };

@@ -29,6 +29,7 @@ export function fleetPlot(title: string, rows: readonly FleetRow[]): string {
   const height = TOP + rows.length * (BAR_HEIGHT + GAP) + 4;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">`,
+    `<title>Mean TTFT: ${escaped(title)}</title>`,
     `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
     `<text x="8" y="18" font-weight="bold">Mean TTFT (log scale): ${escaped(title)}</text>`,
     ...bars,

@@ -146,7 +146,7 @@ export class EventSequence<Batch> {
 
   /** Delivers what is held below `limit` and gives up what is missing there. */
   #giveUpBefore(limit: number, replay: RunningReplay): SequenceAction<Batch>[] {
-    if (this.#next >= limit || this.#continues(limit)) return [];
+    if (this.#next >= limit || (this.#continues(limit) && !this.#held.has(this.#next))) return [];
     const actions: SequenceAction<Batch>[] = [];
     const giveUp = (toSequence: number) => {
       const gap = { fromSequence: this.#next, toSequence };

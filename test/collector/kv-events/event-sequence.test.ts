@@ -165,6 +165,14 @@ describe("EventSequence", () => {
     expect(delivered(sequence.replayed(message(0, 5000)))).toEqual(["5000:0"]);
   });
 
+  it("delivers a first message that came late, though the replay begins at the second", () => {
+    const sequence = connected({ canReplay: true });
+    sequence.live(message(2));
+    sequence.live(message(0));
+    expect(delivered([1, 2].flatMap((n) => sequence.replayed(message(n))))).toEqual(["1000:0", "1000:1", "1000:2"]);
+    expect(sequence.replayEnded()).toEqual([]);
+  });
+
   it("gives up a replay rather than hold more messages than it may", () => {
     const sequence = new EventSequence<string>({ canReplay: true, maxHeld: 3 });
     sequence.start();
