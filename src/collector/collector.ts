@@ -124,7 +124,7 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
   const handshakes = new Handshakes({
     models: () => models,
     hashSecret,
-    renderings: new RenderingSource({ edge, freshMs: timing.renderingFreshMs, nowMs }),
+    renderings: new RenderingSource({ edge, freshMs: timing.renderingFreshMs, retryMs: timing.proveRetryMs, nowMs }),
     tokenizers,
     everyMs: timing.proveEveryMs,
     retryMs: timing.proveRetryMs,

@@ -2,8 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 
 /**
  * Plays sessions, at most `atOnce` of them at a time, each one's calls in order: the next call waits for the end of the
- * one before, and then for `thinkMs`, over which the first sessions begin one after the other. Sessions begin in the order given. Stops beginning calls once `signal` is aborted; resolves when all that
- * were begun are over.
+ * one before, and then for `thinkMs`, over which the first sessions begin one after the other. Sessions begin in the
+ * order given. Stops beginning calls once `signal` is aborted; resolves when all that were begun are over.
  */
 export async function playSessions<Call>(
   sessions: readonly { readonly calls: readonly Call[] }[],

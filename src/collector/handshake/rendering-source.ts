@@ -6,16 +6,18 @@ export type RenderingAnswer =
   | { readonly ok: true; readonly rendering: ModelRendering }
   | { readonly ok: false; readonly message: string };
 
-type Known = { readonly answer: RenderingAnswer; readonly atMs: number };
+type Known = { readonly answer: RenderingAnswer; readonly askAgainAtMs: number };
 
 export type RenderingSourceOptions = {
   readonly edge: Pick<EdgeRequests, "send">;
   /** How long an answer stands. */
   readonly freshMs: number;
+  /** Time to the next try where there was none. */
+  readonly retryMs: number;
   readonly nowMs: () => number;
 };
 
-/** Asks the edge how it renders models, and remembers the answers for a while. */
+/** Asks the edge how it renders models, and remembers what it said. */
 export class RenderingSource {
   readonly #options: RenderingSourceOptions;
   readonly #known = new Map<string, Known>();
@@ -28,17 +30,19 @@ export class RenderingSource {
   /** Never rejects. */
   get(model: string): Promise<RenderingAnswer> {
     const known = this.#known.get(model);
-    if (known !== undefined && this.#options.nowMs() - known.atMs < this.#options.freshMs) {
-      return Promise.resolve(known.answer);
-    }
+    if (known !== undefined && this.#options.nowMs() < known.askAgainAtMs) return Promise.resolve(known.answer);
     const asking = this.#asking.get(model) ?? this.#ask(model);
     this.#asking.set(model, asking);
     return asking;
   }
 
   async #ask(model: string): Promise<RenderingAnswer> {
-    const answer = await this.#request(model);
-    this.#known.set(model, { answer, atMs: this.#options.nowMs() });
+    const { freshMs, retryMs, nowMs } = this.#options;
+    const asked = await this.#request(model);
+    // While the edge does not answer, it renders as it last said: should it not, it takes nothing for proven.
+    const before = this.#known.get(model)?.answer;
+    const answer = !asked.ok && before?.ok ? before : asked;
+    this.#known.set(model, { answer, askAgainAtMs: nowMs() + (asked.ok ? freshMs : retryMs) });
     this.#asking.delete(model);
     return answer;
   }
