@@ -22,6 +22,8 @@ import { actAsVllm, TestEngine } from "../test-engine.ts";
 import { QWEN_FILE } from "../translate/tokenizer/qwen-file.ts";
 
 const MODEL = "qwen3-8b";
+/** Reading the file takes a second. */
+const tokenizers = new TokenizerStore();
 const SECRET = "the secret behind segment hashes";
 
 type Jinja = Extract<PromptSettings, { renderer: "jinja" }>;
@@ -75,7 +77,7 @@ async function handshake(options: { engineUrl: string; rendering: () => ModelRen
     models: () => [{ name: MODEL, tokenizerFile: QWEN_FILE, segmentBytes: 256 }],
     hashSecret: SECRET,
     renderings: new RenderingSource({ edge: requests, freshMs: 1000, retryMs: 1000, nowMs: () => clock.nowMs }),
-    tokenizers: new TokenizerStore(),
+    tokenizers,
     everyMs: 3_600_000,
     retryMs: 5_000,
     onChange: (pod) => changed.push(pod),
