@@ -95,6 +95,11 @@ export class ModelRouter extends DurableObject {
     return this.#router.confirmedOf(podId);
   }
 
+  /** Ends this instance as a deploy does: memory is gone, storage stays, the next call begins another one. */
+  reset(): void {
+    this.ctx.abort("reset by an administrator");
+  }
+
   override alarm(): void {
     this.#alarmArmed = false;
     const nowMs = Date.now();

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { chaosCommand } from "./chaos/chaos-command.ts";
 import { collectorCommand } from "./collector/collector-command.ts";
 import { coreCommand } from "./core-command.ts";
 import { exactCommand } from "./exact/exact-command.ts";
@@ -11,6 +12,7 @@ const program = new Command("bench")
   .description("Warmpath's measurements, all on this machine's loopback")
   .addCommand(replayCommand())
   .addCommand(exactCommand())
+  .addCommand(chaosCommand())
   .addCommand(proxyCommand())
   .addCommand(fleetCommand())
   .addCommand(coreCommand())

@@ -23,6 +23,18 @@ export async function inspectModel(name: string, env: Env, settings: Settings): 
   return Response.json(await routerStub(env, model.base, model.settings.region).inspect());
 }
 
+/** Has a model's router begin anew, as a deploy does: what cannot be restored is fetched or adopted again. */
+export async function resetRouter(name: string, env: Env, settings: Settings): Promise<Response> {
+  const model = findModel(name, settings);
+  if (model === undefined) throw new Refusal("model_not_found", `The model \`${name}\` is not in the settings.`);
+  try {
+    await routerStub(env, model.base, model.settings.region).reset();
+  } catch {
+    // The call ends with the instance that took it: this is how a reset answers.
+  }
+  return Response.json({ reset: model.base });
+}
+
 /** What a pod's events confirm that it has cached: segment hashes as 16 hex digits, by tier. */
 export async function listClaims(name: string, podId: string, env: Env, settings: Settings): Promise<Response> {
   const model = findModel(name, settings);

@@ -1,6 +1,6 @@
 import { type Context, Hono } from "hono";
 import { type KeySettings, type Settings, SettingsError } from "../settings/settings.ts";
-import { inspectModel, listClaims, listModelSettings, requireAdmin } from "./admin.ts";
+import { inspectModel, listClaims, listModelSettings, requireAdmin, resetRouter } from "./admin.ts";
 import { authenticate } from "./api-key.ts";
 import { takePush } from "./collector-push.ts";
 import { type Env, settingsOf } from "./env.ts";
@@ -50,6 +50,10 @@ export function createApp(bundled: unknown): Hono<{ Bindings: Env }> {
     return inspectModel(c.req.param("name"), c.env, settings(c));
   });
 
+  app.post("/admin/v1/models/:name{.+}/reset", async (c) => {
+    await requireAdmin(c.req.header("authorization"), c.env);
+    return resetRouter(c.req.param("name"), c.env, settings(c));
+  });
   app.get("/admin/v1/claims", async (c) => {
     await requireAdmin(c.req.header("authorization"), c.env);
     return listClaims(c.req.query("model") ?? "", c.req.query("pod") ?? "", c.env, settings(c));

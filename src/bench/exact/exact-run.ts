@@ -95,7 +95,8 @@ export async function runExact(options: ExactRunOptions): Promise<ExactRun> {
   }
 }
 
-async function ledgersOf(stack: Stack): Promise<Map<string, BlockLedger>> {
+/** A listener to each engine that publishes events, by its name. */
+export async function ledgersOf(stack: Stack): Promise<Map<string, BlockLedger>> {
   const hasher = await loadSegmentHasher();
   const seed = hasher.seed({ secret: stack.hashSecret, baseModel: stack.model });
   const text = { hasher, seed, segmentBytes: SEGMENT_BYTES, tokenizer: loadQwenTokenizer() };

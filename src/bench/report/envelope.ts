@@ -22,7 +22,7 @@ export type Envelope<Row> = {
   /** How figures were taken, where a name alone does not say it. */
   readonly notes: readonly string[];
   readonly rows: readonly Row[];
-};
+} & Readonly<Record<string, unknown>>;
 
 /** What a command knows of its own run. */
 export type Measured<Row> = {
@@ -32,11 +32,13 @@ export type Measured<Row> = {
   readonly brokenInvariants: readonly string[];
   readonly notes: readonly string[];
   readonly rows: readonly Row[];
+  /** Figures about the whole run. */
+  readonly more?: Readonly<Record<string, unknown>>;
 };
 
 /** Puts a run's rows into the envelope. `nowMs` is the end of the run. */
 export async function envelopeOf<Row>(measured: Measured<Row>, nowMs: number): Promise<Envelope<Row>> {
-  const { command, seed, startedAtMs, brokenInvariants, notes, rows } = measured;
+  const { command, seed, startedAtMs, brokenInvariants, notes, rows, more } = measured;
   return {
     schema: "warmpath.bench/1",
     command,
@@ -49,6 +51,7 @@ export async function envelopeOf<Row>(measured: Measured<Row>, nowMs: number): P
     invariantsHeld: brokenInvariants.length === 0,
     brokenInvariants,
     notes,
+    ...more,
     rows,
   };
 }

@@ -32,6 +32,8 @@ export type Stack = {
   readonly adminKey: string;
   readonly engines: readonly EngineAddress[];
   readonly collector: StackCollector;
+  /** Process of the edge. */
+  readonly edgePid: number;
   /** Last words of processes that ended by themselves. */
   readonly crashes: readonly string[];
   /** Ends every process and removes what was written. */
@@ -108,6 +110,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       adminKey,
       engines: engines.engines,
       collector,
+      edgePid: edge.pid,
       crashes,
       stop,
     };
