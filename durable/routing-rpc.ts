@@ -1,3 +1,4 @@
+import type { PodOutcome } from "../src/routing/health/pod-outcome.ts";
 import type { DecisionRecord, LeaseOutcome } from "../src/routing/placement.ts";
 import type { IndexState } from "../src/routing/pod.ts";
 import type { AdoptedLease } from "../src/routing/router-snapshot.ts";
@@ -18,6 +19,12 @@ export type RouteCall = {
   readonly choices: number;
   /** Asks for the whole decision record: for keys with `debug`. */
   readonly explain: boolean;
+  /** Pods that failed this request before, under a lease of an earlier instance. */
+  readonly excludedPods?: readonly string[];
+  /** The lease that this call replaces, with what its end says of its pod. */
+  readonly insteadOf?: { readonly leaseId: string } & MoveCall;
+  /** Asks for the list of pods: what the Worker last saw is too old to fall back on. */
+  readonly podsWanted?: boolean;
 };
 
 /** The pod a request goes to. */
@@ -30,6 +37,9 @@ export type RoutedPod = {
   readonly index: IndexState;
 };
 
+/** A pod as the Worker keeps it, to route by itself while the ModelRouter cannot be asked. */
+export type ListedPod = RoutedPod & { readonly servedModels: readonly string[] };
+
 export type RoutedRequest = {
   readonly ok: true;
   readonly leaseId: string;
@@ -37,6 +47,8 @@ export type RoutedRequest = {
   readonly promptTokens: number;
   readonly matchedTokens: number;
   readonly record?: DecisionRecord;
+  /** The pods that take requests, where the call wanted them. */
+  readonly pods?: readonly ListedPod[];
 };
 
 export type RefusedRequest =
@@ -45,6 +57,9 @@ export type RefusedRequest =
 
 /** `lease` is there exactly when `ok` is true. Dispose the reply when the request is over: it closes the lease. */
 export type RouteReply = (RoutedRequest & { readonly lease: LeaseStub }) | RefusedRequest;
+
+/** Why a request leaves its pod. */
+export type MoveCall = { readonly podOutcome?: PodOutcome | undefined };
 
 export type MoveReply = RoutedRequest | RefusedRequest;
 

@@ -1,3 +1,4 @@
+import type { PodOutcome } from "./health/pod-outcome.ts";
 import type { Pod } from "./pod.ts";
 
 /** A request to be placed: hashes and lengths, never the prompt. */
@@ -47,4 +48,6 @@ export type LeaseOutcome = {
   readonly kind: "completed" | "failed" | "client_left";
   readonly promptTokens?: number | undefined;
   readonly cachedTokens?: number | undefined;
+  /** What the end says of the pod; absent where it says nothing. */
+  readonly podOutcome?: PodOutcome | undefined;
 };
