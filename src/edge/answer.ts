@@ -11,7 +11,7 @@ export type PassingOn = {
    */
   readonly reading: "pipe" | "watch" | "read" | "strip";
   /** Called when reading begins to wait for the pod, and when something came. Not called for `pipe`. */
-  readonly onSilence: (waiting: boolean) => void;
+  readonly onWaiting: (waits: boolean) => void;
 };
 
 /** Passes a begun answer on to its end. Returns the usage where it was read. Rejects if either side breaks. */
@@ -25,15 +25,15 @@ export async function passOn(begun: BegunAnswer, passing: PassingOn): Promise<Us
 }
 
 async function pump({ first, reader }: BegunAnswer, passing: PassingOn): Promise<Usage | undefined> {
-  const { client, reading, onSilence } = passing;
+  const { client, reading, onWaiting } = passing;
   const usage = reading === "watch" ? undefined : new StreamUsage(reading === "strip");
   try {
     for (let chunk: Uint8Array | undefined = first; chunk !== undefined; ) {
       const passed = usage?.push(chunk) ?? chunk;
       if (passed.byteLength > 0) await client.write(passed);
-      onSilence(true);
+      onWaiting(true);
       chunk = (await reader.read()).value;
-      onSilence(false);
+      onWaiting(false);
     }
     const rest = usage?.end();
     if (rest !== undefined && rest.byteLength > 0) await client.write(rest);

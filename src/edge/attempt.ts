@@ -46,6 +46,8 @@ export type AttemptOrder = {
   readonly timer: RequestTimer;
   /** Called with the headers of an event stream that the pod has accepted, ahead of its first byte. */
   readonly onAccepted: (response: Response) => void;
+  /** Whether there may be another pod to go to. Without one a slow pod is waited for. */
+  readonly mayMove: () => boolean;
 };
 
 /** Answers that are no streams are read whole up to this size: one that breaks off can still move. */
@@ -95,7 +97,7 @@ class AttemptWatch {
   /** Why the attempt was cancelled, if it was from here. */
   failure: AttemptFailure | undefined;
 
-  constructor({ podId: id, upstream, controller, streamed, limits, timer }: AttemptOrder) {
+  constructor({ podId: id, upstream, controller, streamed, limits, timer, mayMove }: AttemptOrder) {
     const sentMs = Date.now();
     const give = (failure: AttemptFailure): void => {
       this.failure = failure;
@@ -109,7 +111,7 @@ class AttemptWatch {
     if (!streamed) return;
     const { attemptFirstByteMs } = limits;
     timer.set("attempt", attemptFirstByteMs, () => {
-      give({ kind: "stalled", message: `no byte within ${attemptFirstByteMs} ms` });
+      if (mayMove()) give({ kind: "stalled", message: `no byte within ${attemptFirstByteMs} ms` });
     });
   }
 }

@@ -20,9 +20,7 @@ export function routeDegraded(
   pods: readonly ListedPod[],
   { session, random }: RouteKey,
 ): RoutedRequest | undefined {
-  const serving = pods.filter(({ id, servedModels }) => {
-    return servedModels.includes(call.model) && call.excludedPods?.includes(id) !== true;
-  });
+  const serving = takingPods(call, pods);
   const ids = serving.map(({ id }) => id);
   const chosen = rendezvous(ids, session ?? prefixKey(call) ?? String(random()));
   const found = serving.find(({ id }) => id === chosen);
@@ -30,6 +28,13 @@ export function routeDegraded(
   const { servedModels: _, ...pod } = found;
   const promptTokens = call.promptTokens ?? Math.ceil(call.promptBytes / BYTES_PER_TOKEN);
   return { ok: true, leaseId: `edge-${crypto.randomUUID()}`, pod, promptTokens, matchedTokens: 0 };
+}
+
+/** The pods that may take a call: serving its model, and not excluded. */
+export function takingPods(call: RouteCall, pods: readonly ListedPod[]): ListedPod[] {
+  return pods.filter(({ id, servedModels }) => {
+    return servedModels.includes(call.model) && call.excludedPods?.includes(id) !== true;
+  });
 }
 
 /** A segment's hash covers all before it: the one at the key's depth stands for the whole beginning. */

@@ -64,6 +64,11 @@ export class HeldLease {
     return this.#placed.degraded;
   }
 
+  /** Whether a pod is known that the request has not tried, as far as this isolate has heard. */
+  get mayMove(): boolean {
+    return this.#router.mayPlace({ ...this.#call, excludedPods: [...this.#tried, this.pod.id] });
+  }
+
   /** Keeps the lease alive from now on, from this request's own event. */
   keepAlive(timer: RequestTimer): void {
     this.#timer = timer;

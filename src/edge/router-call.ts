@@ -7,7 +7,7 @@ import type {
   RouteReply,
 } from "../../durable/routing-rpc.ts";
 import type { LimitSettings } from "../settings/settings.ts";
-import { routeDegraded } from "./degraded-route.ts";
+import { routeDegraded, takingPods } from "./degraded-route.ts";
 import type { Env } from "./env.ts";
 import { lastSeenPods, podsWanted, rememberPods } from "./known-pods.ts";
 import { errorText, log } from "./log.ts";
@@ -85,6 +85,12 @@ export class RouterCalls {
     const reason = failure === "reset" ? "router_unreachable" : failure;
     this.#circuit.failed(reason, Date.now());
     return this.#routeDegraded(call, reason);
+  }
+
+  /** Whether a pod for the call is known here, or none is known at all. */
+  mayPlace(call: RouteCall): boolean {
+    const pods = lastSeenPods(this.#name)?.pods ?? [];
+    return pods.length === 0 || takingPods(call, pods).length > 0;
   }
 
   /** Has a lease taken over by the router's present instance. Undefined while it is not to be called. */

@@ -30,6 +30,8 @@ export type LiveStack = {
   readonly edge: EdgeProcess;
   readonly engines: readonly SimulatedEngine[];
   readonly collector: Collector;
+  /** The Worker's log lines. */
+  readonly logs: readonly string[];
   /** A key for all models, with debug headers. */
   readonly apiKey: string;
   /** A key for a model that no pod serves. */
@@ -71,6 +73,7 @@ export async function startStack(options: StackOptions = {}): Promise<LiveStack>
     newApiKey("narrow", SECRETS.WARMPATH_SECRET),
   ]);
   const bundle: Bundle = { folder: BUNDLE_FOLDER, configFile: path.join(BUNDLE_FOLDER, "workerd.capnp") };
+  const logs: string[] = [];
   const startEdgeAt = (address: string): Promise<EdgeProcess> =>
     startEdge({
       bundle,
@@ -89,6 +92,7 @@ export async function startStack(options: StackOptions = {}): Promise<LiveStack>
       secrets: SECRETS,
       storageFolder: path.join(folder, "objects"),
       address,
+      onLog: (line) => void logs.push(line),
     });
   let edge = await startEdgeAt("127.0.0.1:0");
   const endpointsFile = path.join(folder, "endpoints.yaml");
@@ -124,6 +128,7 @@ export async function startStack(options: StackOptions = {}): Promise<LiveStack>
     },
     engines,
     collector,
+    logs,
     apiKey: all.key,
     narrowKey: narrow.key,
     inspect,

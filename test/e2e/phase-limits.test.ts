@@ -97,8 +97,17 @@ describe("with headers ahead of the first token, as by default", () => {
     await faults(stack.it, hangs);
     const [answer] = await twoStreams(stack.it);
     expect(answer?.text).not.toContain("[DONE]");
-    const error = { code: "upstream_stalled", type: "timeout_error", param: null };
+    const error = { code: "deadline_exceeded", type: "timeout_error", param: null };
     expect(lastEvent(answer?.text ?? "")).toMatchObject({ error });
+  });
+
+  it("a slow pod is waited for to the deadline when there is no other one", async () => {
+    await stack.it.engines[0]?.setFault({ kind: "refuse" });
+    await stack.it.engines[1]?.setFault({ kind: "slow", factor: 5_000 });
+    const sinceMs = Date.now();
+    const answer = await chat(stack.it, { stream: true, max_tokens: 1 });
+    expect(await answer.text()).toContain("[DONE]");
+    expect(Date.now() - sinceMs, "longer than one attempt may take where there are others").toBeGreaterThan(2_500);
   });
 
   it("an engine's own refusal goes out as an event once the headers are out", async () => {
