@@ -1,10 +1,11 @@
 import { RpcTarget } from "cloudflare:workers";
-import type { FinishCall, MoveCall, MoveReply } from "./routing-rpc.ts";
+import type { FinishCall, MayMoveCall, MoveCall, MoveReply } from "./routing-rpc.ts";
 
 /** What a lease asks of the object that opened it. */
 export type LeaseKeeper = {
   firstToken(leaseId: string, waitMs: number): void;
   renew(leaseId: string): boolean;
+  mayMove(call: MayMoveCall): boolean;
   move(leaseId: string, call: MoveCall, explain: boolean): MoveReply;
   finish(leaseId: string, outcome: FinishCall): void;
 };
@@ -36,6 +37,11 @@ export class LeaseStub extends RpcTarget {
   /** The holder is alive. False: the lease has fallen; adopt it. */
   renew(): boolean {
     return this.#keeper.renew(this.#leaseId);
+  }
+
+  /** Whether there is a pod to move to. Changes nothing: the hold on the present one stays. */
+  mayMove(call: MayMoveCall): boolean {
+    return this.#keeper.mayMove(call);
   }
 
   /** The pod failed before the first body byte: places the request on another one, under the same lease. */

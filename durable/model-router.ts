@@ -51,6 +51,10 @@ export class ModelRouter extends DurableObject {
     this.#keeper = {
       firstToken: (leaseId, waitMs) => router.firstToken(leaseId, waitMs, Date.now()),
       renew: (leaseId) => router.renew(leaseId, Date.now()),
+      mayMove: ({ model, excludedPods }) => {
+        const pods = this.#listPods(Date.now());
+        return pods.some(({ id, servedModels }) => servedModels.includes(model) && !excludedPods.includes(id));
+      },
       move: (leaseId, _call, explain) => replyOf(router.move(leaseId, Date.now()), explain),
       finish: (leaseId, outcome) => {
         router.finish(leaseId, outcome, Date.now());

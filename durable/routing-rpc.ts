@@ -61,6 +61,9 @@ export type RouteReply = (RoutedRequest & { readonly lease: LeaseStub }) | Refus
 /** Why a request leaves its pod. */
 export type MoveCall = { readonly podOutcome?: PodOutcome | undefined };
 
+/** A request that might leave its pod. */
+export type MayMoveCall = { readonly model: string; readonly excludedPods: readonly string[] };
+
 export type MoveReply = RoutedRequest | RefusedRequest;
 
 export type FinishCall = LeaseOutcome;

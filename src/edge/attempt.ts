@@ -47,7 +47,7 @@ export type AttemptOrder = {
   /** Called with the headers of an event stream that the pod has accepted, ahead of its first byte. */
   readonly onAccepted: (response: Response) => void;
   /** Whether there may be another pod to go to. Without one a slow pod is waited for. */
-  readonly mayMove: () => boolean;
+  readonly mayMove: () => Promise<boolean>;
 };
 
 /** Answers that are no streams are read whole up to this size: one that breaks off can still move. */
@@ -63,6 +63,7 @@ export async function attempt(order: AttemptOrder): Promise<AttemptResult> {
   try {
     return await send(order, watch);
   } finally {
+    watch.end();
     timer.clear("connect");
     timer.clear("attempt");
   }
@@ -96,23 +97,43 @@ async function send(order: AttemptOrder, watch: AttemptWatch): Promise<AttemptRe
 class AttemptWatch {
   /** Why the attempt was cancelled, if it was from here. */
   failure: AttemptFailure | undefined;
+  readonly #order: AttemptOrder;
+  #ended = false;
 
-  constructor({ podId: id, upstream, controller, streamed, limits, timer, mayMove }: AttemptOrder) {
+  constructor(order: AttemptOrder) {
+    this.#order = order;
+    this.#watchConnection();
+    if (order.streamed) this.#watchFirstByte();
+  }
+
+  /** The attempt is over: an answer that is passed on must not be cancelled by a question that is still open. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  #watchConnection(): void {
+    const { podId: id, upstream, limits, timer } = this.#order;
     const sentMs = Date.now();
-    const give = (failure: AttemptFailure): void => {
-      this.failure = failure;
-      controller.abort();
-    };
     timer.set("connect", limits.connectMs, async () => {
       // Silence alone tells nothing: an answer that is no stream has its headers when it is all there.
       if (await isAlive({ id, upstream }, sentMs, { times: 1, eachMs: limits.connectMs })) return;
-      if (!controller.signal.aborted) give({ kind: "connect", message: "the pod gave no sign of life" });
+      this.#give({ kind: "connect", message: "the pod gave no sign of life" });
     });
-    if (!streamed) return;
+  }
+
+  #watchFirstByte(): void {
+    const { limits, timer, mayMove } = this.#order;
     const { attemptFirstByteMs } = limits;
-    timer.set("attempt", attemptFirstByteMs, () => {
-      if (mayMove()) give({ kind: "stalled", message: `no byte within ${attemptFirstByteMs} ms` });
+    timer.set("attempt", attemptFirstByteMs, async () => {
+      if (await mayMove()) this.#give({ kind: "stalled", message: `no byte within ${attemptFirstByteMs} ms` });
+      else if (!this.#ended) this.#watchFirstByte();
     });
+  }
+
+  #give(failure: AttemptFailure): void {
+    if (this.#ended) return;
+    this.failure ??= failure;
+    this.#order.controller.abort();
   }
 }
 

@@ -109,7 +109,7 @@ export class ForwardedRequest {
       limits: settings.limits,
       timer,
       onAccepted: (response) => this.#answerEarly(response),
-      mayMove: () => this.#attempts < settings.limits.attempts && lease.mayMove,
+      mayMove: async () => this.#attempts < settings.limits.attempts && (await lease.mayMove()),
     });
   }
 

@@ -64,9 +64,15 @@ export class HeldLease {
     return this.#placed.degraded;
   }
 
-  /** Whether a pod is known that the request has not tried, as far as this isolate has heard. */
-  get mayMove(): boolean {
-    return this.#router.mayPlace({ ...this.#call, excludedPods: [...this.#tried, this.pod.id] });
+  /** Whether there is a pod that the request has not tried. */
+  async mayMove(): Promise<boolean> {
+    const excludedPods = [...this.#tried, this.pod.id];
+    try {
+      if (this.#lease !== undefined) return await this.#lease.mayMove({ model: this.#call.model, excludedPods });
+    } catch {
+      // The instance that holds the lease is gone, or older than the question: what this isolate last heard decides.
+    }
+    return this.#router.mayPlace({ ...this.#call, excludedPods });
   }
 
   /** Keeps the lease alive from now on, from this request's own event. */

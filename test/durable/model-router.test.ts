@@ -103,6 +103,15 @@ describe("ModelRouter", () => {
     await vi.waitFor(async () => expect(await leases(name)).toBe(0));
   });
 
+  it("tells whether a request could move, without moving it", async () => {
+    const name = newRouter();
+    await stubOf(name).ingest(push(1, [pod("a"), pod("b", { state: "draining" }), pod("c", { servedModels: ["x"] })]));
+    using opened = await routed(name);
+    expect(await opened.lease.mayMove({ model: "m", excludedPods: [] })).toBe(true);
+    expect(await opened.lease.mayMove({ model: "m", excludedPods: [opened.pod.id] })).toBe(false);
+    expect(await leases(name)).toBe(1);
+  });
+
   it("lists the pods that take requests to a caller that wants them", async () => {
     const name = newRouter();
     await stubOf(name).ingest(push(1, [pod("a"), pod("b", { state: "draining" })]));

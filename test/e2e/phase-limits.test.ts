@@ -20,6 +20,10 @@ function stackWith(limits: object): { readonly it: LiveStack } {
   afterEach(async () => {
     await faults(holder.it, { kind: "none" });
     await holder.it.quiet();
+    await vi.waitFor(async () => {
+      const states = (await holder.it.inspect()).pods.map(({ state }) => state);
+      expect(states).toEqual(["ready", "ready"]);
+    }, 10_000);
   });
   return holder;
 }

@@ -107,6 +107,7 @@ export function scriptedRouter(...names: string[]): ToldRouter {
   const lease = {
     firstToken: async () => undefined,
     renew: async () => true,
+    mayMove: async () => left.length > 0,
     move: async (call: unknown) => {
       moves.push(call);
       return place();
