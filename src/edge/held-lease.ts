@@ -36,7 +36,6 @@ export class HeldLease {
   #lease: PlacedRequest["lease"];
   /** The instance that holds the lease knows its request too, and can move it. */
   #movable: boolean;
-  #renewal: Promise<void> | undefined;
   #timer: RequestTimer | undefined;
   #firstTokenSeen = false;
   #closed = false;
@@ -67,8 +66,10 @@ export class HeldLease {
   /** Whether there is a pod that the request has not tried. */
   async mayMove(): Promise<boolean> {
     const excludedPods = [...this.#tried, this.pod.id];
+    const { model } = this.#call;
     try {
-      if (this.#lease !== undefined) return await this.#lease.mayMove({ model: this.#call.model, excludedPods });
+      const asked = this.#lease?.mayMove({ model, excludedPods }) as unknown as Promise<boolean> | undefined;
+      if (asked !== undefined) return await this.#router.limited("route", asked);
     } catch {
       // The instance that holds the lease is gone, or older than the question: what this isolate last heard decides.
     }
@@ -79,8 +80,7 @@ export class HeldLease {
   keepAlive(timer: RequestTimer): void {
     this.#timer = timer;
     timer.set("renew", RENEW_MS, () => {
-      this.#renewal = this.#renew().finally(() => {
-        this.#renewal = undefined;
+      void this.#renew().finally(() => {
         if (!this.#closed) this.keepAlive(timer);
       });
     });
@@ -96,13 +96,14 @@ export class HeldLease {
    * anew: a fresh one knows nothing of its prompt. Throws a Refusal if there is no router and no known pod.
    */
   async move(reason: MoveCall): Promise<MoveReply> {
-    await this.#renewal;
     this.#tried.push(this.pod.id);
     if (this.#movable && this.#lease !== undefined) {
       try {
-        const moved = (await this.#lease.move(reason)) as unknown as MoveReply;
-        if (moved.ok) this.#placed = { ...moved, lease: this.#lease };
-        return moved;
+        const lease = this.#lease;
+        const moved = await this.#router.limited("route", lease.move(reason) as unknown as Promise<MoveReply>);
+        if (moved.ok) this.#placed = { ...moved, lease };
+        // A lease that has fallen is unknown, and its request with it: then no pod is known either.
+        if (moved.ok || moved.reason !== "no_endpoints" || moved.podsKnown > 0) return moved;
       } catch (error) {
         log("warn", "lease_move_failed", { leaseId: this.#placed.leaseId, error: errorText(error) });
       }
@@ -121,7 +122,7 @@ export class HeldLease {
     const lease = this.#lease;
     if (lease === undefined) return;
     const untold = outcome.kind !== "completed" || outcome.promptTokens !== undefined || !this.#firstTokenSeen;
-    if (untold) await informed(lease.finish(outcome));
+    if (untold) await informed(this.#router.limited("renewal", lease.finish(outcome) as unknown as Promise<void>));
     dispose(lease);
   }
 
@@ -145,15 +146,17 @@ export class HeldLease {
   async #renew(): Promise<void> {
     let held = false;
     try {
-      held = (await this.#lease?.renew()) ?? false;
+      const renewal = this.#lease?.renew() as unknown as Promise<boolean> | undefined;
+      held = renewal !== undefined && (await this.#router.limited("renewal", renewal));
     } catch {
-      // The instance that opened the lease is gone; its stubs fail for ever. Adoption follows.
+      // The instance that opened the lease is gone, its stubs fail for ever, or it is silent. Adoption follows.
     }
     if (!held && !this.#closed) await this.#adopt();
   }
 
   async #adopt(): Promise<void> {
-    const { leaseId, pod, promptTokens, matchedTokens } = this.#placed;
+    const placed = this.#placed;
+    const { leaseId, pod, promptTokens, matchedTokens } = placed;
     try {
       const reply = await this.#router.adopt({
         leaseId,
@@ -165,7 +168,7 @@ export class HeldLease {
         uncachedTokens: Math.max(0, promptTokens - matchedTokens),
       });
       if (reply?.ok !== true) return;
-      if (this.#closed) return dispose(reply.lease);
+      if (this.#closed || this.#placed !== placed) return dispose(reply.lease);
       // The stub before it is kept until the request's end: disposing of it now would close the lease under its id.
       this.#lease = reply.lease;
       this.#movable = false;

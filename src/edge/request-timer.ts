@@ -1,5 +1,15 @@
 /** What a request waits for. A phase that is set again forgets its earlier time. */
-export type Phase = "route" | "connect" | "attempt" | "answer" | "comment" | "renew" | "idle" | "total" | "lastEvent";
+export type Phase =
+  | "route"
+  | "connect"
+  | "attempt"
+  | "answer"
+  | "comment"
+  | "renew"
+  | "renewal"
+  | "idle"
+  | "total"
+  | "lastEvent";
 
 type Due = { readonly atMs: number; readonly action: () => void };
 

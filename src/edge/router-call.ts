@@ -14,8 +14,9 @@ import { errorText, log } from "./log.ts";
 import type { ResolvedModel } from "./model-resolution.ts";
 import { routerName, routerStub } from "./placement.ts";
 import { Refusal } from "./refusal.ts";
-import type { RequestTimer } from "./request-timer.ts";
+import type { Phase, RequestTimer } from "./request-timer.ts";
 import { type DegradedReason, RouterCircuit } from "./router-circuit.ts";
+import { limited, TimedOut } from "./time-limit.ts";
 
 /** A failed call to a Durable Object, by what the caller may do about it. Set by the runtime on the error. */
 type ObjectFailure = {
@@ -73,7 +74,7 @@ export class RouterCalls {
     let failure: DegradedReason | "reset" = "reset";
     for (let calls = 0; failure === "reset" && calls < 2; calls++) {
       try {
-        const reply = await this.#withinLimit(this.#stub().route(asked) as unknown as Promise<RouteReply>);
+        const reply = await this.limited("route", this.#stub().route(asked) as unknown as Promise<RouteReply>, letGo);
         this.#circuit.answered();
         if (reply.ok && reply.pods !== undefined) rememberPods(this.#name, reply.pods, Date.now());
         return this.#isEmptied(reply) ? this.#routeDegraded(call, "router_empty") : reply;
@@ -94,39 +95,22 @@ export class RouterCalls {
   }
 
   /** Has a lease taken over by the router's present instance. Undefined while it is not to be called. */
-  async adopt(call: AdoptCall): Promise<(AdoptReply & Disposable) | undefined> {
+  async adopt(call: AdoptCall): Promise<AdoptReply | undefined> {
     if (this.#circuit.refuses(Date.now()) !== undefined) return undefined;
-    const reply = (await this.#stub().adopt(call)) as unknown as AdoptReply & Disposable;
+    const reply = await this.limited("renewal", this.#stub().adopt(call) as unknown as Promise<AdoptReply>, letGo);
     this.#circuit.answered();
     return reply;
+  }
+
+  /** Waits for the router for `routeMs`, then rejects with TimedOut. */
+  limited<T>(phase: Phase, called: Promise<T>, onLate: (value: T) => void = () => undefined): Promise<T> {
+    const { timer, limits } = this.#settings;
+    return limited(called, { timer, phase, withinMs: limits.routeMs, onLate });
   }
 
   #stub() {
     const { env, model } = this.#settings;
     return routerStub(env, model.base, model.settings.region);
-  }
-
-  /** A reply that comes too late is let go of, and its lease with it. */
-  #withinLimit(called: Promise<RouteReply>): Promise<RouteReply> {
-    const { timer, limits } = this.#settings;
-    const { promise, resolve, reject } = Promise.withResolvers<RouteReply>();
-    let late = false;
-    timer.set("route", limits.routeMs, () => {
-      late = true;
-      reject(new SilentRouter(`no reply within ${limits.routeMs} ms`));
-    });
-    called.then(
-      (reply) => {
-        timer.clear("route");
-        if (!late) resolve(reply);
-        else if (reply.ok) (reply.lease as unknown as Disposable)[Symbol.dispose]();
-      },
-      (error) => {
-        timer.clear("route");
-        reject(error);
-      },
-    );
-    return promise;
   }
 
   /** A router that lost its state knows no pod until its collectors' next pushes, a second or two. */
@@ -148,11 +132,14 @@ export class RouterCalls {
   }
 }
 
-class SilentRouter extends Error {}
+/** A reply that comes too late is let go of, and its lease with it. */
+function letGo(reply: RouteReply | AdoptReply): void {
+  if (reply.ok) (reply.lease as unknown as Disposable)[Symbol.dispose]();
+}
 
 function reasonOf(error: unknown): DegradedReason | "reset" {
   const { retryable, overloaded, durableObjectReset } = error as ObjectFailure;
   if (overloaded === true) return "router_overloaded";
-  if (error instanceof SilentRouter) return "router_silent";
+  if (error instanceof TimedOut) return "router_silent";
   return retryable === true || durableObjectReset === true ? "reset" : "router_unreachable";
 }

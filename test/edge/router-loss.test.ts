@@ -165,6 +165,33 @@ describe("a ModelRouter that cannot answer", () => {
     await noLeases(edge);
   });
 
+  it("falls silent when a request has to move: the request moves without it", async () => {
+    const edge = await withPods("a", "b");
+    await (await edge.chat()).text();
+    const silent = () => new Promise(() => undefined);
+    let calls = 0;
+    edge.replacement = {
+      route: async (call: never) => {
+        if (calls++ > 0) return silent();
+        const reply = (await edge.router().route(call)) as unknown as { lease: { finish(outcome: object): unknown } };
+        const finish = (outcome: object) => reply.lease.finish(outcome);
+        return { ...reply, lease: { move: silent, renew: silent, finish, [Symbol.dispose]: () => undefined } };
+      },
+    };
+    const tried: string[] = [];
+    const pod: PlayedPod = (request) => {
+      tried.push(new URL(request.url).hostname);
+      return tried.length === 1 ? new Response("no", { status: 503 }) : Response.json({ choices: [] });
+    };
+    edge.pods.set("a", pod).set("b", pod);
+    const answer = await edge.chat();
+    expect([answer.status, answer.headers.get("x-warmpath-attempts")]).toEqual([200, "2"]);
+    expect(answer.headers.get("x-warmpath-degraded")).toBe("router_silent");
+    expect(new Set(tried).size).toBe(2);
+    await answer.text();
+    await edge.settled();
+  });
+
   it("keeps a conversation on its pod, and spreads others", async () => {
     const names = ["a", "b", "c", "d"];
     const edge = await withPods(...names);
