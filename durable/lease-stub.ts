@@ -1,11 +1,12 @@
 import { RpcTarget } from "cloudflare:workers";
-import type { FinishCall, MoveReply } from "./routing-rpc.ts";
+import type { FinishCall, MayMoveCall, MoveCall, MoveReply } from "./routing-rpc.ts";
 
 /** What a lease asks of the object that opened it. */
 export type LeaseKeeper = {
   firstToken(leaseId: string, waitMs: number): void;
   renew(leaseId: string): boolean;
-  move(leaseId: string, explain: boolean): MoveReply;
+  mayMove(call: MayMoveCall): boolean;
+  move(leaseId: string, call: MoveCall, explain: boolean): MoveReply;
   finish(leaseId: string, outcome: FinishCall): void;
 };
 
@@ -17,16 +18,19 @@ export class LeaseStub extends RpcTarget {
   readonly #keeper: LeaseKeeper;
   readonly #leaseId: string;
   readonly #explain: boolean;
+  #firstTokenSeen: boolean;
 
-  constructor(keeper: LeaseKeeper, leaseId: string, explain: boolean) {
+  constructor(keeper: LeaseKeeper, leaseId: string, state: { explain: boolean; firstTokenSeen: boolean }) {
     super();
     this.#keeper = keeper;
     this.#leaseId = leaseId;
-    this.#explain = explain;
+    this.#explain = state.explain;
+    this.#firstTokenSeen = state.firstTokenSeen;
   }
 
   /** The first body byte came, `waitMs` after the request was sent to the pod. */
   firstToken({ waitMs }: { readonly waitMs: number }): void {
+    this.#firstTokenSeen = true;
     this.#keeper.firstToken(this.#leaseId, waitMs);
   }
 
@@ -35,9 +39,14 @@ export class LeaseStub extends RpcTarget {
     return this.#keeper.renew(this.#leaseId);
   }
 
+  /** Whether there is a pod to move to. Changes nothing: the hold on the present one stays. */
+  mayMove(call: MayMoveCall): boolean {
+    return this.#keeper.mayMove(call);
+  }
+
   /** The pod failed before the first body byte: places the request on another one, under the same lease. */
-  move(): MoveReply {
-    return this.#keeper.move(this.#leaseId, this.#explain);
+  move(call: MoveCall = {}): MoveReply {
+    return this.#keeper.move(this.#leaseId, call, this.#explain);
   }
 
   /** Closes the lease with what is known of its end. */
@@ -45,8 +54,14 @@ export class LeaseStub extends RpcTarget {
     this.#keeper.finish(this.#leaseId, outcome);
   }
 
-  /** The holder is gone. Nothing happens if the lease was finished. */
+  /**
+   * The holder is gone. Nothing happens if the lease was finished. A holder tells of every failure that it sees: one
+   * that had its first token and says nothing more had nothing to complain of.
+   */
   [Symbol.dispose](): void {
-    this.#keeper.finish(this.#leaseId, { kind: "client_left" });
+    const outcome = this.#firstTokenSeen
+      ? ({ kind: "completed", podOutcome: "answered" } as const)
+      : ({ kind: "client_left", podOutcome: "client_left" } as const);
+    this.#keeper.finish(this.#leaseId, outcome);
   }
 }

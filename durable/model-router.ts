@@ -8,11 +8,21 @@ import { Router } from "../src/routing/router.ts";
 import type { RouterView } from "../src/routing/router-view.ts";
 import { createCheckpointTable, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { type LeaseKeeper, LeaseStub } from "./lease-stub.ts";
-import type { AdoptCall, AdoptReply, RouteCall, RoutedRequest, RouteReply } from "./routing-rpc.ts";
+import type {
+  AdoptCall,
+  AdoptReply,
+  ListedPod,
+  RouteCall,
+  RoutedPod,
+  RoutedRequest,
+  RouteReply,
+} from "./routing-rpc.ts";
 
 const CHECKPOINT_MS = 1_000;
 /** While leases are open but nothing changes, the alarm only looks for fallen ones. */
 const SWEEP_MS = 5_000;
+/** The list of pods that Workers keep to fall back on is made at most this often. */
+const POD_LIST_MS = 1_000;
 
 /** What a push's reply says, or that its numbers were taken before. */
 export type IngestReply =
@@ -28,6 +38,7 @@ export class ModelRouter extends DurableObject {
   readonly #keeper: LeaseKeeper;
   #alarmArmed = false;
   #dirty = false;
+  #podList: { readonly pods: readonly ListedPod[]; readonly madeAtMs: number } = { pods: [], madeAtMs: 0 };
 
   constructor(ctx: DurableObjectState, env: unknown) {
     super(ctx, env as Cloudflare.Env);
@@ -40,7 +51,11 @@ export class ModelRouter extends DurableObject {
     this.#keeper = {
       firstToken: (leaseId, waitMs) => router.firstToken(leaseId, waitMs, Date.now()),
       renew: (leaseId) => router.renew(leaseId, Date.now()),
-      move: (leaseId, explain) => replyOf(router.move(leaseId, Date.now()), explain),
+      mayMove: ({ model, excludedPods }) => {
+        const pods = this.#listPods(Date.now());
+        return pods.some(({ id, servedModels }) => servedModels.includes(model) && !excludedPods.includes(id));
+      },
+      move: (leaseId, _call, explain) => replyOf(router.move(leaseId, Date.now()), explain),
       finish: (leaseId, outcome) => {
         router.finish(leaseId, outcome, Date.now());
         this.#changed();
@@ -50,16 +65,24 @@ export class ModelRouter extends DurableObject {
 
   /** Places a request and opens its lease. One billed request for the whole life of the lease. */
   route(call: RouteCall): RouteReply {
-    const placed = replyOf(this.#router.route(call, Date.now()), call.explain);
+    const nowMs = Date.now();
+    const { insteadOf, explain } = call;
+    if (insteadOf !== undefined) {
+      this.#router.finish(insteadOf.leaseId, { kind: "failed", podOutcome: insteadOf.podOutcome }, nowMs);
+    }
+    const placed = replyOf(placedElsewhere(this.#router, call, nowMs), explain);
     this.#changed();
-    return placed.ok ? { ...placed, lease: new LeaseStub(this.#keeper, placed.leaseId, call.explain) } : placed;
+    if (!placed.ok) return placed;
+    const lease = new LeaseStub(this.#keeper, placed.leaseId, { explain, firstTokenSeen: false });
+    return { ...placed, lease, ...(call.podsWanted === true && { pods: this.#listPods(nowMs) }) };
   }
 
   /** Takes over a lease that an earlier instance of this object opened. */
   adopt(call: AdoptCall): AdoptReply {
     if (!this.#router.adopt(call, Date.now())) return { ok: false };
     this.#changed();
-    return { ok: true, lease: new LeaseStub(this.#keeper, call.leaseId, false) };
+    const { leaseId, firstTokenSeen } = call;
+    return { ok: true, lease: new LeaseStub(this.#keeper, leaseId, { explain: false, firstTokenSeen }) };
   }
 
   /** Takes a collector's push. The Worker has authenticated the cluster and checked the message's shape. */
@@ -109,6 +132,17 @@ export class ModelRouter extends DurableObject {
     if (this.#router.leases > 0) this.#armAlarm(SWEEP_MS);
   }
 
+  #listPods(nowMs: number): readonly ListedPod[] {
+    if (nowMs - this.#podList.madeAtMs >= POD_LIST_MS) {
+      const pods = this.#router.inspect().pods.filter(({ state }) => state === "ready");
+      this.#podList = {
+        pods: pods.map((pod) => ({ ...routedPod(pod), servedModels: pod.servedModels })),
+        madeAtMs: nowMs,
+      };
+    }
+    return this.#podList.pods;
+  }
+
   #changed(): void {
     if (this.#dirty) return;
     this.#dirty = true;
@@ -123,12 +157,23 @@ export class ModelRouter extends DurableObject {
   }
 }
 
+/** Places a request, past the pods that failed it under a lease of an earlier instance. */
+function placedElsewhere(router: Router, call: RouteCall, nowMs: number): Placement | RouteRefusal {
+  const excluded = new Set(call.excludedPods);
+  let placement = router.route(call, nowMs);
+  while (placement.ok && excluded.has(placement.pod.id)) placement = router.move(placement.leaseId, nowMs);
+  return placement;
+}
+
 function replyOf(placement: Placement | RouteRefusal, explain: boolean): RoutedRequest | RouteRefusal {
   if (!placement.ok) return placement;
   const { leaseId, promptTokens, matchedTokens, record } = placement;
-  const { id, cluster, epoch, url, index } = placement.pod.facts;
-  const pod = { id, cluster, epoch, url, index };
+  const pod = routedPod(placement.pod.facts);
   return { ok: true, leaseId, pod, promptTokens, matchedTokens, ...(explain && { record: record() }) };
+}
+
+function routedPod({ id, cluster, epoch, url, index }: PodFacts): RoutedPod {
+  return { id, cluster, epoch, url, index };
 }
 
 function factsOf(cluster: ClusterName, pod: PodReport): PodFacts {

@@ -1,3 +1,4 @@
+import type { PodOutcome } from "../src/routing/health/pod-outcome.ts";
 import type { DecisionRecord, LeaseOutcome } from "../src/routing/placement.ts";
 import type { IndexState } from "../src/routing/pod.ts";
 import type { AdoptedLease } from "../src/routing/router-snapshot.ts";
@@ -28,6 +29,12 @@ export type RouteCall = {
   readonly sloTtftMs?: number | undefined;
   /** Asks for the whole decision record: for keys with `debug`. */
   readonly explain: boolean;
+  /** Pods that failed this request before, under a lease of an earlier instance. */
+  readonly excludedPods?: readonly string[];
+  /** The lease that this call replaces, with what its end says of its pod. */
+  readonly insteadOf?: { readonly leaseId: string } & MoveCall;
+  /** Asks for the list of pods: what the Worker last saw is too old to fall back on. */
+  readonly podsWanted?: boolean;
 };
 
 /** The pod a request goes to. */
@@ -40,6 +47,9 @@ export type RoutedPod = {
   readonly index: IndexState;
 };
 
+/** A pod as the Worker keeps it, to route by itself while the ModelRouter cannot be asked. */
+export type ListedPod = RoutedPod & { readonly servedModels: readonly string[] };
+
 export type RoutedRequest = {
   readonly ok: true;
   readonly leaseId: string;
@@ -47,6 +57,8 @@ export type RoutedRequest = {
   readonly promptTokens: number;
   readonly matchedTokens: number;
   readonly record?: DecisionRecord;
+  /** The pods that take requests, where the call wanted them. */
+  readonly pods?: readonly ListedPod[];
 };
 
 export type RefusedRequest =
@@ -60,6 +72,12 @@ export type RefusedRequest =
 
 /** `lease` is there exactly when `ok` is true. Dispose the reply when the request is over: it closes the lease. */
 export type RouteReply = (RoutedRequest & { readonly lease: LeaseStub }) | RefusedRequest;
+
+/** Why a request leaves its pod. */
+export type MoveCall = { readonly podOutcome?: PodOutcome | undefined };
+
+/** A request that might leave its pod. */
+export type MayMoveCall = { readonly model: string; readonly excludedPods: readonly string[] };
 
 export type MoveReply = RoutedRequest | RefusedRequest;
 

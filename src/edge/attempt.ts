@@ -1,11 +1,17 @@
+import type { PodOutcome } from "../routing/health/pod-outcome.ts";
 import type { LimitSettings } from "../settings/settings.ts";
+import { heardFrom, isAlive } from "./pod-pulse.ts";
+import type { RequestTimer } from "./request-timer.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** Why an attempt did not get to where its answer can be committed. */
+/**
+ * Why an attempt did not get to where its answer can be committed. `connect`: the pod cannot be reached. `status`: it
+ * answered with one of `moveStatuses`. `broken`: its answer ended before the first byte of its body. `stalled`: that
+ * byte did not come in time.
+ */
 export type AttemptFailure =
-  | { readonly kind: "connect"; readonly message: string }
-  | { readonly kind: "status"; readonly response: Response }
-  | { readonly kind: "broken"; readonly message: string };
+  | { readonly kind: "connect" | "broken" | "stalled"; readonly message: string }
+  | { readonly kind: "status"; readonly response: Response };
 
 /**
  * An answer that can be committed. `whole`: all of a short body is here. `begun`: a stream's first bytes, and a reader
@@ -13,38 +19,69 @@ export type AttemptFailure =
  */
 export type Answered =
   | { readonly kind: "whole"; readonly response: Response; readonly bytes: Uint8Array<ArrayBuffer> }
-  | {
-      readonly kind: "begun";
-      readonly response: Response;
-      readonly first: Uint8Array;
-      readonly reader: ReadableStreamDefaultReader<Uint8Array>;
-    };
+  | BegunAnswer;
+
+export type BegunAnswer = {
+  readonly kind: "begun";
+  readonly response: Response;
+  readonly first: Uint8Array;
+  readonly reader: ReadableStreamDefaultReader<Uint8Array>;
+};
 
 export type AttemptResult =
   | { readonly ok: true; readonly answered: Answered }
   | { readonly ok: false; readonly failure: AttemptFailure };
+
+/** One request to one pod. */
+export type AttemptOrder = {
+  readonly podId: string;
+  readonly upstream: Upstream;
+  readonly path: string;
+  readonly init: RequestInit;
+  /** Cancels the attempt, from outside too: it then ends with a failure. */
+  readonly controller: AbortController;
+  /** Whether the client asked for a stream: only then does a first byte say that the pod has begun to generate. */
+  readonly streamed: boolean;
+  readonly limits: LimitSettings;
+  readonly timer: RequestTimer;
+  /** Called with the headers of an event stream that the pod has accepted, ahead of its first byte. */
+  readonly onAccepted: (response: Response) => void;
+  /** Whether there may be another pod to go to. Without one a slow pod is waited for. */
+  readonly mayMove: () => Promise<boolean>;
+};
 
 /** Answers that are no streams are read whole up to this size: one that breaks off can still move. */
 const WHOLE_ANSWER_BYTES = 1024 * 1024;
 
 /**
  * One attempt on one pod. Engines send their headers at admission, so a stream is answered by its first body byte, not
- * by them. Aborting `init.signal` ends the attempt with a failure.
+ * by them.
  */
-export async function attempt(
-  upstream: Upstream,
-  path: string,
-  init: RequestInit,
-  limits: LimitSettings,
-): Promise<AttemptResult> {
+export async function attempt(order: AttemptOrder): Promise<AttemptResult> {
+  const { timer } = order;
+  const watch = new AttemptWatch(order);
+  try {
+    return await send(order, watch);
+  } finally {
+    watch.end();
+    timer.clear("connect");
+    timer.clear("attempt");
+  }
+}
+
+async function send(order: AttemptOrder, watch: AttemptWatch): Promise<AttemptResult> {
+  const { upstream, path, init, controller, limits } = order;
   let response: Response;
   try {
-    response = await upstream(path, init);
+    response = await upstream(path, { ...init, signal: controller.signal });
   } catch (error) {
-    return failed({ kind: "connect", message: messageOf(error) });
+    return failed(watch.failure ?? { kind: "connect", message: messageOf(error) });
   }
+  heardFrom(order.podId, Date.now());
+  order.timer.clear("connect");
   if (limits.moveStatuses.includes(response.status)) return failed({ kind: "status", response });
   if (response.body === null) return { ok: true, answered: { kind: "whole", response, bytes: new Uint8Array(0) } };
+  if (response.ok && isEventStream(response)) order.onAccepted(response);
   try {
     // One native call where the length is known: most answers that are no streams.
     if (Number(response.headers.get("content-length") ?? Number.NaN) <= WHOLE_ANSWER_BYTES) {
@@ -52,7 +89,65 @@ export async function attempt(
     }
     return await readUntilCommit(response, response.body.getReader());
   } catch (error) {
-    return failed({ kind: "broken", message: messageOf(error) });
+    return failed(watch.failure ?? { kind: "broken", message: messageOf(error) });
+  }
+}
+
+/** Cancels an attempt on a pod that cannot be reached, or from which no first byte comes. */
+class AttemptWatch {
+  /** Why the attempt was cancelled, if it was from here. */
+  failure: AttemptFailure | undefined;
+  readonly #order: AttemptOrder;
+  #ended = false;
+
+  constructor(order: AttemptOrder) {
+    this.#order = order;
+    this.#watchConnection();
+    if (order.streamed) this.#watchFirstByte();
+  }
+
+  /** The attempt is over: an answer that is passed on must not be cancelled by a question that is still open. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  #watchConnection(): void {
+    const { podId: id, upstream, limits, timer } = this.#order;
+    const sentMs = Date.now();
+    timer.set("connect", limits.connectMs, async () => {
+      // Silence alone tells nothing: an answer that is no stream has its headers when it is all there.
+      if (await isAlive({ id, upstream }, sentMs, { times: 1, eachMs: limits.connectMs })) return;
+      this.#give({ kind: "connect", message: "the pod gave no sign of life" });
+    });
+  }
+
+  #watchFirstByte(): void {
+    const { limits, timer, mayMove } = this.#order;
+    const { attemptFirstByteMs } = limits;
+    timer.set("attempt", attemptFirstByteMs, async () => {
+      if (await mayMove()) this.#give({ kind: "stalled", message: `no byte within ${attemptFirstByteMs} ms` });
+      else if (!this.#ended) this.#watchFirstByte();
+    });
+  }
+
+  #give(failure: AttemptFailure): void {
+    if (this.#ended) return;
+    this.failure ??= failure;
+    this.#order.controller.abort();
+  }
+}
+
+/** What an attempt's failure says of its pod. */
+export function podOutcomeOf(failure: AttemptFailure): PodOutcome {
+  switch (failure.kind) {
+    case "connect":
+      return "connect_failed";
+    case "status":
+      return failure.response.status >= 500 ? "server_error" : "rejected";
+    case "broken":
+      return "truncated";
+    case "stalled":
+      return "stalled";
   }
 }
 

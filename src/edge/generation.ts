@@ -9,7 +9,8 @@ import { promptSegments } from "./prompt-segments.ts";
 import { Refusal } from "./refusal.ts";
 import { requestAffinity, SESSION_HEADER, sessionName } from "./request-affinity.ts";
 import { holdBody } from "./request-body.ts";
-import { callRoute } from "./router-call.ts";
+import { RequestTimer } from "./request-timer.ts";
+import { RouterCalls } from "./router-call.ts";
 import { withStreamUsage } from "./usage.ts";
 
 /** Generation requests taken by this isolate: every so-manieth stream has its usage read. */
@@ -34,6 +35,7 @@ export type GenerationCall = {
 export async function generate(call: GenerationCall): Promise<Response> {
   const { env, settings, key, request, endpoint, requestId, waitUntil } = call;
   const arrivedMs = Date.now();
+  const timer = new RequestTimer();
   const held = await holdBody(request, settings.limits);
   try {
     const asked = readGenerationRequest(endpoint, held.bytes);
@@ -43,7 +45,9 @@ export async function generate(call: GenerationCall): Promise<Response> {
     // Who asks for affinity without a session is given one to come back with, as by AIBrix.
     const given = named === undefined && policy.includes("session-affinity") ? crypto.randomUUID() : undefined;
     const { segments, promptBytes, approximate } = await promptSegments(asked, model, settings.limits, hashSecret(env));
-    const reply = await callRoute(env, model, {
+    const session = request.headers.get("x-session-id") ?? undefined;
+    const router = new RouterCalls({ env, model, limits: settings.limits, timer, session });
+    const routeCall = {
       model: asked.model,
       policy,
       policyParameters,
@@ -56,15 +60,18 @@ export async function generate(call: GenerationCall): Promise<Response> {
       ...(await requestAffinity(named ?? given, request.headers, asked, key, hashSecret(env))),
       sloTtftMs: sloTtftMs(request.headers),
       explain: key.debug,
-    });
-    if (!reply.ok) throw refusalOf(reply, asked.model, policy);
+    };
+    const placed = await router.route(routeCall);
+    if (!placed.ok) throw refusalOf(placed, asked.model, policy);
 
     const streamUsage = streamUsageOf(asked, settings.limits.usageOneIn);
     return await forward({
       env,
       settings,
-      lease: new HeldLease(env, model, reply, arrivedMs),
+      lease: new HeldLease({ router, call: routeCall, placed, openedMs: arrivedMs }),
+      timer,
       client: request,
+      streamed: asked.stream,
       requestId,
       path: call.path,
       body: streamUsage === "strip" ? withStreamUsage(held.bytes) : held.bytes,
@@ -80,6 +87,7 @@ export async function generate(call: GenerationCall): Promise<Response> {
     });
   } catch (error) {
     held.release();
+    timer.stop();
     throw error;
   }
 }

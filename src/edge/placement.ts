@@ -6,7 +6,7 @@ import type { Env } from "./env.ts";
  * The name of the ModelRouter that answers for a model: base model, region and shard. Today every request of a model
  * goes to one region and shard 0; both are in the name so that adding more moves nothing.
  */
-function routerName(base: BaseModel, region: string | undefined): string {
+export function routerName(base: BaseModel, region: string | undefined): string {
   return `${base}|${region ?? "auto"}|0`;
 }
 

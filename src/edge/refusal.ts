@@ -19,6 +19,7 @@ const REFUSALS = {
   no_endpoints: [503, "overloaded_error", "no_endpoints"],
   router_unavailable: [503, "overloaded_error", "router_unavailable"],
   upstream_failed: [502, "api_error", "upstream_failed"],
+  upstream_stalled: [504, "timeout_error", "upstream_stalled"],
   deadline_exceeded: [504, "timeout_error", "deadline_exceeded"],
   client_left: [499, "api_error", "client_left"],
   push_unauthenticated: [401, "authentication_error", "push_unauthenticated"],
@@ -54,9 +55,14 @@ export class Refusal extends Error {
   }
 }
 
-/** The OpenAI error envelope of a refusal. */
+/** A refusal as the answer to its request. */
 export function refusalResponse(refusal: Refusal): Response {
-  const [status, type, code] = REFUSALS[refusal.reason];
-  const error = { message: refusal.message, type, param: refusal.param, code };
-  return Response.json({ error }, { status, headers: { "x-warmpath-reason": refusal.reason, ...refusal.headers } });
+  const { status, reason, headers } = refusal;
+  return Response.json(errorEnvelope(refusal), { status, headers: { "x-warmpath-reason": reason, ...headers } });
+}
+
+/** The OpenAI error envelope of a refusal. */
+export function errorEnvelope({ reason, message, param }: Refusal): { readonly error: object } {
+  const [, type, code] = REFUSALS[reason];
+  return { error: { message, type, param, code } };
 }

@@ -1,9 +1,22 @@
-import type { RouteCall, RouteReply } from "../../durable/routing-rpc.ts";
+import type {
+  AdoptCall,
+  AdoptReply,
+  RefusedRequest,
+  RouteCall,
+  RoutedRequest,
+  RouteReply,
+} from "../../durable/routing-rpc.ts";
+import type { LimitSettings } from "../settings/settings.ts";
+import { routeDegraded, takingPods } from "./degraded-route.ts";
 import type { Env } from "./env.ts";
+import { lastSeenPods, podsWanted, rememberPods } from "./known-pods.ts";
 import { errorText, log } from "./log.ts";
 import type { ResolvedModel } from "./model-resolution.ts";
-import { routerStub } from "./placement.ts";
+import { routerName, routerStub } from "./placement.ts";
 import { Refusal } from "./refusal.ts";
+import type { Phase, RequestTimer } from "./request-timer.ts";
+import { type DegradedReason, RouterCircuit } from "./router-circuit.ts";
+import { limited, TimedOut } from "./time-limit.ts";
 
 /** A failed call to a Durable Object, by what the caller may do about it. Set by the runtime on the error. */
 type ObjectFailure = {
@@ -12,32 +25,121 @@ type ObjectFailure = {
   readonly durableObjectReset?: boolean;
 };
 
-/**
- * Asks a model's router for a pod. A reset object (every deploy resets a busy one) is asked once more by a fresh stub;
- * an overloaded one never is.
- */
-export async function callRoute(env: Env, model: ResolvedModel, call: RouteCall): Promise<RouteReply> {
-  try {
-    return await route(env, model, call);
-  } catch (error) {
-    const { retryable, overloaded, durableObjectReset } = error as ObjectFailure;
-    if (overloaded || !(retryable || durableObjectReset)) throw unavailable(error);
+type OpenedRoute = Extract<RouteReply, { ok: true }>;
+
+/** A placed request: with the lease that the router opened, or with the reason why there is none. */
+export type PlacedRequest = RoutedRequest &
+  (
+    | { readonly lease: OpenedRoute["lease"]; readonly degraded?: undefined }
+    | { readonly lease?: undefined; readonly degraded: DegradedReason }
+  );
+
+/** An empty router is believed once nothing was seen of its pods for this long. */
+const EMPTY_BELIEVED_MS = 30_000;
+
+const circuits = new Map<string, RouterCircuit>();
+
+/** What a request's calls to its model's router have in common. */
+export type RouterCallSettings = {
+  readonly env: Env;
+  readonly model: ResolvedModel;
+  readonly limits: LimitSettings;
+  readonly timer: RequestTimer;
+  /** The client's `x-session-id`. */
+  readonly session: string | undefined;
+};
+
+/** One request's way to its model's router, and around it while it cannot be asked. */
+export class RouterCalls {
+  readonly #settings: RouterCallSettings;
+  readonly #name: string;
+  readonly #circuit: RouterCircuit;
+
+  constructor(settings: RouterCallSettings) {
+    const { model } = settings;
+    this.#settings = settings;
+    this.#name = routerName(model.base, model.settings.region);
+    this.#circuit = circuits.get(this.#name) ?? new RouterCircuit(Math.random);
+    circuits.set(this.#name, this.#circuit);
   }
-  try {
-    return await route(env, model, call);
-  } catch (error) {
-    throw unavailable(error);
+
+  /**
+   * Asks for a pod. A reset object (every deploy resets a busy one) is asked once more by a fresh stub, an overloaded
+   * one never; then the Worker places the request by itself. Throws a Refusal if it has never seen a pod.
+   */
+  async route(call: RouteCall): Promise<PlacedRequest | RefusedRequest> {
+    const refused = this.#circuit.refuses(Date.now());
+    if (refused !== undefined) return this.#routeDegraded(call, refused);
+    const asked = podsWanted(this.#name, Date.now()) ? { ...call, podsWanted: true } : call;
+    let failure: DegradedReason | "reset" = "reset";
+    for (let calls = 0; failure === "reset" && calls < 2; calls++) {
+      try {
+        const reply = await this.limited("route", this.#stub().route(asked) as unknown as Promise<RouteReply>, letGo);
+        this.#circuit.answered();
+        if (reply.ok && reply.pods !== undefined) rememberPods(this.#name, reply.pods, Date.now());
+        return this.#isEmptied(reply) ? this.#routeDegraded(call, "router_empty") : reply;
+      } catch (error) {
+        failure = reasonOf(error);
+        log("warn", "router_call_failed", { router: this.#name, failure, error: errorText(error) });
+      }
+    }
+    const reason = failure === "reset" ? "router_unreachable" : failure;
+    this.#circuit.failed(reason, Date.now());
+    return this.#routeDegraded(call, reason);
+  }
+
+  /** Whether a pod for the call is known here, or none is known at all. */
+  mayPlace(call: RouteCall): boolean {
+    const pods = lastSeenPods(this.#name)?.pods ?? [];
+    return pods.length === 0 || takingPods(call, pods).length > 0;
+  }
+
+  /** Has a lease taken over by the router's present instance. Undefined while it is not to be called. */
+  async adopt(call: AdoptCall): Promise<AdoptReply | undefined> {
+    if (this.#circuit.refuses(Date.now()) !== undefined) return undefined;
+    const reply = await this.limited("renewal", this.#stub().adopt(call) as unknown as Promise<AdoptReply>, letGo);
+    this.#circuit.answered();
+    return reply;
+  }
+
+  /** Waits for the router for `routeMs`, then rejects with TimedOut. */
+  limited<T>(phase: Phase, called: Promise<T>, onLate: (value: T) => void = () => undefined): Promise<T> {
+    const { timer, limits } = this.#settings;
+    return limited(called, { timer, phase, withinMs: limits.routeMs, onLate });
+  }
+
+  #stub() {
+    const { env, model } = this.#settings;
+    return routerStub(env, model.base, model.settings.region);
+  }
+
+  /** A router that lost its state knows no pod until its collectors' next pushes, a second or two. */
+  #isEmptied(reply: RouteReply): boolean {
+    if (reply.ok || reply.reason !== "no_endpoints" || reply.podsKnown > 0) return false;
+    const known = lastSeenPods(this.#name);
+    return known !== undefined && known.pods.length > 0 && Date.now() - known.atMs < EMPTY_BELIEVED_MS;
+  }
+
+  #routeDegraded(call: RouteCall, degraded: DegradedReason): PlacedRequest | RefusedRequest {
+    const { session } = this.#settings;
+    const pods = lastSeenPods(this.#name)?.pods ?? [];
+    const placed = routeDegraded(call, pods, { session, random: Math.random });
+    if (placed !== undefined) return { ...placed, degraded };
+    if (pods.length > 0) return { ok: false, reason: "no_endpoints", podsKnown: pods.length };
+    throw new Refusal("router_unavailable", "The router of this model cannot be reached. Retry shortly.", {
+      headers: { "retry-after": "1" },
+    });
   }
 }
 
-async function route(env: Env, model: ResolvedModel, call: RouteCall): Promise<RouteReply> {
-  // The runtime's result type wraps every member in stubs; the shape is the method's own.
-  return (await routerStub(env, model.base, model.settings.region).route(call)) as unknown as RouteReply;
+/** A reply that comes too late is let go of, and its lease with it. */
+function letGo(reply: RouteReply | AdoptReply): void {
+  if (reply.ok) (reply.lease as unknown as Disposable)[Symbol.dispose]();
 }
 
-function unavailable(error: unknown): Refusal {
-  log("error", "router_call_failed", { error: errorText(error) });
-  return new Refusal("router_unavailable", "The router of this model cannot be reached. Retry shortly.", {
-    headers: { "retry-after": "1" },
-  });
+function reasonOf(error: unknown): DegradedReason | "reset" {
+  const { retryable, overloaded, durableObjectReset } = error as ObjectFailure;
+  if (overloaded === true) return "router_overloaded";
+  if (error instanceof TimedOut) return "router_silent";
+  return retryable === true || durableObjectReset === true ? "reset" : "router_unreachable";
 }

@@ -1,3 +1,4 @@
+import type { PodOutcome } from "./health/pod-outcome.ts";
 import type { Pod } from "./pod.ts";
 
 /** A request to be placed: hashes and lengths, never the prompt. */
@@ -63,4 +64,6 @@ export type LeaseOutcome = {
   readonly promptTokens?: number | undefined;
   readonly cachedTokens?: number | undefined;
   readonly completionTokens?: number | undefined;
+  /** What the end says of the pod; absent where it says nothing. */
+  readonly podOutcome?: PodOutcome | undefined;
 };

@@ -67,8 +67,25 @@ const limitsSchema = z.strictObject({
     .default(24 * 1024 * 1024),
   /** Pods a request is tried on before it fails. */
   attempts: z.number().int().min(1).max(10).default(3),
-  /** From a request's arrival to the first body byte of its answer, all attempts together. */
+  /** The model's router has this long to place a request; then the Worker places it by itself. */
+  routeMs: milliseconds.default(3_000),
+  /** Streams are answered with the headers of the first pod that accepts them, ahead of the first token. */
+  headersEarly: z.boolean().default(true),
+  /** A pod silent for this long is asked for a sign of life; silent for as long again, it counts as unreachable. */
+  connectMs: milliseconds.default(3_000),
+  /** From a streamed request's arrival to the first body byte of its answer, all attempts together. */
   firstByteMs: milliseconds.default(120_000),
+  /** From sending a streamed request to one pod to its first body byte; then another pod is tried. */
+  attemptFirstByteMs: milliseconds.default(60_000),
+  /** From the arrival of a request that is not streamed to the whole of its answer, all attempts together. */
+  wholeMs: milliseconds.default(600_000),
+  /** Longest silence within a stream after its first byte. */
+  idleMs: milliseconds.default(60_000),
+  /**
+   * Whose silence `idleMs` bounds. `pod`: a pod that says nothing to anybody; streams pass natively. `bytes`: every
+   * single stream's; each chunk is read in JavaScript, at several times the CPU.
+   */
+  idleWatch: z.enum(["pod", "bytes"]).default("pod"),
   /** From a request's arrival to the end of its answer. */
   totalMs: milliseconds.default(3_600_000),
   /** Upstream statuses that move a request to another pod. */

@@ -86,6 +86,42 @@ describe("ModelRouter", () => {
     expect(await leases(name)).toBe(0);
   });
 
+  it("places a request past the pods that a caller excludes, in the place of its earlier lease", async () => {
+    const name = newRouter();
+    await stubOf(name).ingest(push(1, [pod("a"), pod("b")]));
+    using first = await routed(name);
+    const excludedPods = [first.pod.id];
+    const insteadOf = { leaseId: first.leaseId, podOutcome: "stalled" as const };
+    const reply = (await stubOf(name).route({ ...call, excludedPods, insteadOf })) as unknown as RouteReply;
+    if (!reply.ok) throw new Error(reply.reason);
+    expect(reply.pod.id).not.toBe(first.pod.id);
+    expect(await leases(name)).toBe(1);
+    const both = [first.pod.id, reply.pod.id];
+    expect(await stubOf(name).route({ ...call, excludedPods: both })).toMatchObject({ reason: "no_endpoints" });
+    expect(await leases(name)).toBe(1);
+    (reply as Opened)[Symbol.dispose]();
+    await vi.waitFor(async () => expect(await leases(name)).toBe(0));
+  });
+
+  it("tells whether a request could move, without moving it", async () => {
+    const name = newRouter();
+    await stubOf(name).ingest(push(1, [pod("a"), pod("b", { state: "draining" }), pod("c", { servedModels: ["x"] })]));
+    using opened = await routed(name);
+    expect(await opened.lease.mayMove({ model: "m", excludedPods: [] })).toBe(true);
+    expect(await opened.lease.mayMove({ model: "m", excludedPods: [opened.pod.id] })).toBe(false);
+    expect(await leases(name)).toBe(1);
+  });
+
+  it("lists the pods that take requests to a caller that wants them", async () => {
+    const name = newRouter();
+    await stubOf(name).ingest(push(1, [pod("a"), pod("b", { state: "draining" })]));
+    using opened = await routed(name);
+    expect(opened).not.toHaveProperty("pods");
+    const reply = (await stubOf(name).route({ ...call, podsWanted: true })) as unknown as Opened;
+    expect(reply.pods).toMatchObject([{ id: "local/default/a/8000", url: "http://a:8000", servedModels: ["m"] }]);
+    reply[Symbol.dispose]();
+  });
+
   it("comes back from eviction with pods, leases and feed positions of its checkpoint", async () => {
     const name = newRouter();
     await stubOf(name).ingest(push(7, [pod("a"), pod("b")]));

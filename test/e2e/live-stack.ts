@@ -30,14 +30,18 @@ export type LiveStack = {
   readonly edge: EdgeProcess;
   readonly engines: readonly SimulatedEngine[];
   readonly collector: Collector;
+  /** The Worker's log lines. */
+  readonly logs: readonly string[];
   /** A key for all models, with debug headers. */
   readonly apiKey: string;
   /** A key for a model that no pod serves. */
   readonly narrowKey: string;
-  /** The model's router as the admin API shows it. */
-  inspect(): Promise<RouterView>;
-  /** Waits until no request is in flight anywhere and the router agrees. */
-  quiet(): Promise<void>;
+  /** A model's router as the admin API shows it. */
+  inspect(model?: string): Promise<RouterView>;
+  /** Waits until no request is in flight anywhere and the router agrees, on every pod. */
+  quiet(withinMs?: number): Promise<void>;
+  /** Kills workerd and starts it anew on the same port and storage. */
+  restartEdge(): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -69,24 +73,28 @@ export async function startStack(options: StackOptions = {}): Promise<LiveStack>
     newApiKey("narrow", SECRETS.WARMPATH_SECRET),
   ]);
   const bundle: Bundle = { folder: BUNDLE_FOLDER, configFile: path.join(BUNDLE_FOLDER, "workerd.capnp") };
-  const edge = await startEdge({
-    bundle,
-    settings: {
-      clusters: [
-        { name: "local", upstream: { kind: "direct" }, pushKeys: ["WARMPATH_CLUSTER_LOCAL_KEY"] },
-        { name: "other", upstream: { kind: "direct" }, pushKeys: ["WARMPATH_CLUSTER_OTHER_KEY"] },
-      ],
-      models: [{ name: MODEL, adapters: ["sql-lora"] }, { name: "unserved" }],
-      keys: [
-        { id: "all", sha256: all.sha256, debug: true },
-        { id: "narrow", sha256: narrow.sha256, models: ["unserved"] },
-      ],
-      ...options.settings,
-    },
-    secrets: SECRETS,
-    storageFolder: path.join(folder, "objects"),
-    address: "127.0.0.1:0",
-  });
+  const logs: string[] = [];
+  const startEdgeAt = (address: string): Promise<EdgeProcess> =>
+    startEdge({
+      bundle,
+      settings: {
+        clusters: [
+          { name: "local", upstream: { kind: "direct" }, pushKeys: ["WARMPATH_CLUSTER_LOCAL_KEY"] },
+          { name: "other", upstream: { kind: "direct" }, pushKeys: ["WARMPATH_CLUSTER_OTHER_KEY"] },
+        ],
+        models: [{ name: MODEL, adapters: ["sql-lora"] }, { name: "unserved" }, { name: "scripted" }],
+        keys: [
+          { id: "all", sha256: all.sha256, debug: true },
+          { id: "narrow", sha256: narrow.sha256, models: ["unserved"] },
+        ],
+        ...options.settings,
+      },
+      secrets: SECRETS,
+      storageFolder: path.join(folder, "objects"),
+      address,
+      onLog: (line) => void logs.push(line),
+    });
+  let edge = await startEdgeAt("127.0.0.1:0");
   const endpointsFile = path.join(folder, "endpoints.yaml");
   const endpoints = engines.map(({ name, url, kvEvents, kvReplay }) => ({
     name: `default/${name}`,
@@ -108,27 +116,39 @@ export async function startStack(options: StackOptions = {}): Promise<LiveStack>
     timing: { scrapeEveryMs: 200 },
   });
 
-  const inspect = async (): Promise<RouterView> => {
-    const answer = await fetch(`${edge.url}/admin/v1/models/${MODEL}`, {
+  const inspect = async (model = MODEL): Promise<RouterView> => {
+    const answer = await fetch(`${edge.url}/admin/v1/models/${model}`, {
       headers: { authorization: `Bearer ${SECRETS.WARMPATH_ADMIN_KEY}` },
     });
     return (await answer.json()) as RouterView;
   };
   const stack: LiveStack = {
-    edge,
+    get edge() {
+      return edge;
+    },
     engines,
     collector,
+    logs,
     apiKey: all.key,
     narrowKey: narrow.key,
     inspect,
-    quiet: () =>
+    quiet: (withinMs = 15_000) =>
       vi.waitFor(
         async () => {
-          expect(engines.map((engine) => engine.state().inFlight)).toEqual(engines.map(() => 0));
-          expect((await inspect()).leases).toBe(0);
+          const none = engines.map(() => 0);
+          expect(engines.map((engine) => engine.state().inFlight)).toEqual(none);
+          const { leases, pods } = await inspect();
+          expect(leases).toBe(0);
+          expect(pods.map(({ inFlight }) => inFlight)).toEqual(none);
+          expect(pods.map(({ backlogTokens }) => backlogTokens)).toEqual(none);
         },
-        { timeout: 15_000, interval: 50 },
+        { timeout: withinMs, interval: 50 },
       ),
+    restartEdge: async () => {
+      const { host } = new URL(edge.url);
+      await edge.stop("SIGKILL");
+      edge = await startEdgeAt(host);
+    },
     stop: async () => {
       await collector.close();
       await edge.stop();

@@ -71,7 +71,7 @@ describe("the openai client, pointed at Warmpath", () => {
   it("lists and retrieves models, adapters with their parent", async () => {
     const ids: string[] = [];
     for await (const model of client.models.list()) ids.push(model.id);
-    expect(ids).toEqual([MODEL, "sql-lora", "unserved"]);
+    expect(ids).toEqual([MODEL, "sql-lora", "unserved", "scripted"]);
     expect(await client.models.retrieve("sql-lora")).toMatchObject({ id: "sql-lora", parent: MODEL });
     await expect(client.models.retrieve("nope")).rejects.toBeInstanceOf(NotFoundError);
   });

@@ -1,0 +1,267 @@
+import type { PodOutcome } from "../routing/health/pod-outcome.ts";
+import { passOn, replyHeaders } from "./answer.ts";
+import {
+  type Answered,
+  type AttemptFailure,
+  type AttemptResult,
+  attempt,
+  type BegunAnswer,
+  isEventStream,
+  podOutcomeOf,
+} from "./attempt.ts";
+import { Cancellation } from "./cancellation.ts";
+import { ClientStream } from "./client-stream.ts";
+import { errorEvent } from "./error-event.ts";
+import type { Forwarding } from "./forward.ts";
+import { log } from "./log.ts";
+import { NoPodLeft } from "./no-pod-left.ts";
+import { Refusal } from "./refusal.ts";
+import { watchSilence } from "./silence-watch.ts";
+import { type Upstream, upstreamHeaders, upstreamTo } from "./upstream.ts";
+import { usageInJson } from "./usage.ts";
+
+const CLIENT_LEFT = { kind: "client_left", podOutcome: "client_left" } as const;
+const COMMENT_MS = 2_000;
+/** How long a broken stream's last event may wait for a slow client before the lease is closed without it. */
+const LAST_EVENT_MS = 1_000;
+
+/** One request on its way, from its first attempt to the end of its answer. */
+export class ForwardedRequest {
+  readonly #forwarding: Forwarding;
+  readonly #respond: (response: Response) => void;
+  readonly #refuse: (error: unknown) => void;
+  readonly #cancellation = new Cancellation();
+  /** There once the answer's headers are out. */
+  #client: ClientStream | undefined;
+  #clientSeesEvents = false;
+  #attempts = 0;
+  #attemptsInHeaders = 0;
+  #committed = false;
+  #sentMs = 0;
+
+  constructor(forwarding: Forwarding, respond: (response: Response) => void, refuse: (error: unknown) => void) {
+    this.#forwarding = forwarding;
+    this.#respond = respond;
+    this.#refuse = refuse;
+  }
+
+  async run(): Promise<void> {
+    const { client, timer, lease, settings, streamed, arrivedMs, releaseBody } = this.#forwarding;
+    const { limits } = settings;
+    const ageMs = Date.now() - arrivedMs;
+    const answerMs = streamed ? limits.firstByteMs : limits.wholeMs;
+    const leave = () => this.#cancellation.cancel(new Refusal("client_left", "The client left."));
+    client.signal.addEventListener("abort", leave);
+    if (client.signal.aborted) leave();
+    lease.keepAlive(timer);
+    timer.set("answer", answerMs - ageMs, () => this.#deadline(`No pod answered within ${answerMs} ms. Retry.`));
+    timer.set("total", limits.totalMs - ageMs, () => {
+      this.#deadline(`The answer was not over after ${limits.totalMs} ms. What came before is incomplete.`);
+    });
+    try {
+      const answered = await this.#answered();
+      if (answered instanceof NoPodLeft) await this.#giveUp(answered);
+      else if (answered.kind === "whole") await this.#passWhole(answered);
+      else await this.#passStream(answered);
+    } catch (error) {
+      await this.#breakOff(error);
+    } finally {
+      releaseBody();
+      client.signal.removeEventListener("abort", leave);
+      timer.stop();
+    }
+  }
+
+  #deadline(message: string): void {
+    this.#cancellation.cancel(new Refusal("deadline_exceeded", message));
+  }
+
+  /** Tries one pod after the other. Throws the reason for which the request was cancelled. */
+  async #answered(): Promise<Answered | NoPodLeft> {
+    const { lease, settings, requestId } = this.#forwarding;
+    for (;;) {
+      this.#attempts++;
+      const result = await this.#attempt();
+      if (this.#cancellation.reason !== undefined) throw this.#cancellation.reason;
+      if (result.ok) return result.answered;
+      const { failure } = result;
+      log("warn", "attempt_failed", { requestId, pod: lease.pod.id, ...described(failure) });
+      const mayMove = this.#attempts < settings.limits.attempts;
+      const moved = mayMove ? await lease.move({ podOutcome: podOutcomeOf(failure) }) : undefined;
+      if (this.#cancellation.reason !== undefined) throw this.#cancellation.reason;
+      if (moved?.ok !== true) return new NoPodLeft(failure, this.#attempts, mayMove);
+      if (failure.kind === "status") await failure.response.body?.cancel();
+    }
+  }
+
+  #attempt(): Promise<AttemptResult> {
+    const { env, settings, lease, client, path, body, requestId, streamed, timer } = this.#forwarding;
+    const cluster = settings.clusters.find(({ name }) => name === lease.pod.cluster);
+    const headers = upstreamHeaders(client.headers, cluster, env, requestId);
+    this.#sentMs = Date.now();
+    return attempt({
+      podId: lease.pod.id,
+      upstream: this.#upstream(),
+      path,
+      init: { method: client.method, headers, body, redirect: "manual" },
+      controller: this.#cancellation.nextAttempt(),
+      streamed,
+      limits: settings.limits,
+      timer,
+      onAccepted: (response) => this.#answerEarly(response),
+      mayMove: async () => this.#attempts < settings.limits.attempts && (await lease.mayMove()),
+    });
+  }
+
+  #upstream(): Upstream {
+    const { lease, settings } = this.#forwarding;
+    return upstreamTo(lease.pod, settings);
+  }
+
+  /** A pod has accepted the stream. Until its first byte comes the client hears comments, and the request can move. */
+  #answerEarly(response: Response): void {
+    const { settings, streamed, timer } = this.#forwarding;
+    if (!streamed || !settings.limits.headersEarly || this.#client !== undefined) return;
+    const client = this.#begin(response);
+    const comment = () => {
+      client.comment();
+      timer.set("comment", COMMENT_MS, comment);
+    };
+    timer.set("comment", COMMENT_MS, comment);
+  }
+
+  /** Sends the answer's headers. */
+  #begin(response: Response): ClientStream {
+    const client = new ClientStream(() => {
+      this.#cancellation.cancel(new Refusal("client_left", "The client left."));
+    });
+    this.#client = client;
+    this.#clientSeesEvents = isEventStream(response);
+    this.#attemptsInHeaders = this.#attempts;
+    this.#respond(new Response(client.readable, { status: response.status, headers: this.#headers(response) }));
+    return client;
+  }
+
+  /** The pod's headers, where there are any, and those the edge adds. */
+  #headers(response?: Response): Headers {
+    const { lease, requestId, routeMs, describe } = this.#forwarding;
+    const added = new Headers({
+      "x-request-id": requestId,
+      "x-warmpath-attempts": String(this.#attempts),
+      "server-timing": `route;dur=${routeMs}, pod;dur=${Date.now() - this.#sentMs}`,
+    });
+    if (lease.degraded !== undefined) added.set("x-warmpath-degraded", lease.degraded);
+    describe(lease, added);
+    return response === undefined ? added : replyHeaders(response, added);
+  }
+
+  #commit(): void {
+    const { timer, releaseBody } = this.#forwarding;
+    this.#committed = true;
+    timer.clear("answer");
+    timer.clear("comment");
+    releaseBody();
+  }
+
+  async #passWhole(answered: Extract<Answered, { kind: "whole" }>): Promise<void> {
+    const { response, bytes } = answered;
+    const { lease } = this.#forwarding;
+    this.#commit();
+    const failedOutcome = response.status >= 500 ? "server_error" : "rejected";
+    if (this.#client !== undefined) {
+      // Another pod accepted a stream before, so that an engine's refusal can only be an event.
+      const outcome = response.ok ? "server_error" : failedOutcome;
+      return await this.#endWithEvent(errorEvent(brokenOff(), bytes), outcome);
+    }
+    const body = bytes.byteLength === 0 ? null : bytes;
+    this.#respond(new Response(body, { status: response.status, headers: this.#headers(response) }));
+    const usage = response.ok ? usageInJson(bytes) : undefined;
+    const kind = response.ok ? "completed" : "failed";
+    await lease.finish({ kind, ...usage, podOutcome: response.ok ? "answered" : failedOutcome });
+  }
+
+  async #passStream(answered: BegunAnswer): Promise<void> {
+    const { lease, settings, timer, streamUsage } = this.#forwarding;
+    const { limits } = settings;
+    this.#commit();
+    lease.firstToken(Date.now() - this.#sentMs);
+    const client = this.#client ?? this.#begin(answered.response);
+    if (this.#attempts > this.#attemptsInHeaders) await client.note(this.#headers());
+    const readsUsage = streamUsage !== "skip" && isEventStream(answered.response);
+    const reading = readsUsage ? streamUsage : limits.idleWatch === "bytes" ? "watch" : "pipe";
+    const pod = { id: lease.pod.id, upstream: this.#upstream() };
+    const { waiting } = watchSilence(pod, limits, timer, () => {
+      const message = "The pod has fallen silent. What came before is incomplete.";
+      this.#cancellation.cancel(new Refusal("upstream_stalled", message));
+    });
+    const usage = await passOn(answered, { client, reading, onWaiting: waiting });
+    await lease.finish({ kind: "completed", ...usage, podOutcome: "answered" });
+  }
+
+  /** An engine's own answer goes to the client; anything else becomes a refusal. */
+  async #giveUp(end: NoPodLeft): Promise<void> {
+    const { failure, refusal, passedOn } = end;
+    const podOutcome = podOutcomeOf(failure);
+    if (this.#client !== undefined) {
+      const body = await passedOn?.arrayBuffer().catch(() => undefined);
+      return await this.#endWithEvent(errorEvent(refusal, body && new Uint8Array(body)), podOutcome);
+    }
+    if (passedOn === undefined) this.#refuse(refusal);
+    else this.#respond(passedOn);
+    await this.#forwarding.lease.finish({ kind: "failed", podOutcome });
+  }
+
+  /** The way out of everything that was cancelled or broke. */
+  async #breakOff(error: unknown): Promise<void> {
+    const { lease } = this.#forwarding;
+    const cause = this.#cancellation.reason ?? (error instanceof Refusal ? error : undefined);
+    if (cause?.reason === "client_left") {
+      this.#refuse(cause);
+      return await lease.finish(CLIENT_LEFT);
+    }
+    if (this.#client === undefined) {
+      this.#refuse(error);
+      return await lease.finish({ kind: "failed", podOutcome: this.#blame(cause) });
+    }
+    await this.#endWithEvent(errorEvent(cause ?? brokenOff()), this.#blame(cause));
+  }
+
+  /** What a broken request says of its pod. A deadline blames the one pod that had all of it. */
+  #blame(cause: Refusal | undefined): PodOutcome | undefined {
+    if (cause === undefined) return this.#committed ? "truncated" : undefined;
+    if (cause.reason === "upstream_stalled") return "stalled";
+    const hadItAll = !this.#committed && this.#attempts === 1 && this.#forwarding.streamed;
+    return cause.reason === "deadline_exceeded" && hadItAll ? "stalled" : undefined;
+  }
+
+  /**
+   * Ends an answer whose headers are out: a stream of events with one that says why, and without `[DONE]`; any other
+   * body is cut off. A client that cannot be told has left, and then the pod is not to blame.
+   */
+  async #endWithEvent(event: object, podOutcome: PodOutcome | undefined): Promise<void> {
+    const client = this.#client as ClientStream;
+    const ended = this.#clientSeesEvents ? client.closeWithEvent(event) : client.cut(new Error("the answer broke off"));
+    const told = ended.then(
+      () => true,
+      () => false,
+    );
+    const { promise: slow, resolve } = Promise.withResolvers<boolean>();
+    const { lease, timer, requestId } = this.#forwarding;
+    timer.set("lastEvent", LAST_EVENT_MS, () => resolve(true));
+    if (await Promise.race([told, slow])) {
+      log("warn", "answer_broken", { requestId, pod: lease.pod.id, podOutcome });
+      await lease.finish({ kind: "failed", podOutcome });
+    } else await lease.finish(CLIENT_LEFT);
+    await told;
+  }
+}
+
+function brokenOff(): Refusal {
+  return new Refusal("upstream_failed", "The pod's answer broke off. What came before is incomplete.");
+}
+
+function described(failure: AttemptFailure): Record<string, string | number> {
+  return failure.kind === "status"
+    ? { failure: failure.kind, status: failure.response.status }
+    : { failure: failure.kind, message: failure.message };
+}
