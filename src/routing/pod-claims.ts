@@ -1,4 +1,6 @@
+import type { ClaimDigest } from "./claim-digest.ts";
 import { type ClaimChange, ConfirmedClaims, type ConfirmedSegments } from "./confirmed-claims.ts";
+import { KEPT_CLAIM_BYTES, KEPT_GUESS_BYTES, type KeptClaims, MOST_KEPT_CLAIMS } from "./kept-claims.ts";
 import type { Pod } from "./pod.ts";
 import { RECENT_CLAIM_BYTES } from "./recent-claims.ts";
 import { type SpeculativeClaim, SpeculativeClaims, type SpeculativeLimits } from "./speculative-claims.ts";
@@ -19,6 +21,23 @@ export type PodMatch = {
   readonly hostSegments: number;
 };
 
+/** A pod's claims, in segments: `host` are those of the confirmed ones that are in a host tier only. */
+export type PodClaimSizes = {
+  readonly confirmed: number;
+  readonly host: number;
+  readonly doubted: number;
+  readonly speculative: number;
+};
+
+/** What makes sure of a pod's claims: its collector's sums of them, or all of them anew. */
+export type Remedy = "check" | "resync";
+
+/**
+ * Why a pod's claims may not be the right ones: there were none, and those that came since are right but not all there is;
+ * changes are missing; or they are known not to be what the collector holds.
+ */
+type Uncertainty = "began_empty" | "unchecked" | "unequal";
+
 /** A claim that bridges the time until its events: confirmed, it goes; unconfirmed for too long, it is taken back. */
 type Bridge = {
   readonly claim: SpeculativeClaim;
@@ -37,6 +56,9 @@ const LAG_WEIGHT = 0.1;
 
 /**
  * All claims of a model's pods: confirmed by events, speculative from routing, and the hand-over between the two.
+ *
+ * A pod's confirmed claims can be in *doubt*: they come from a checkpoint, or a push is missing. Changes still apply to
+ * them, but they count as guesses until the collector's sums show that they are the right ones, or it sends all anew.
  */
 export class PodClaims {
   readonly #confirmed: ConfirmedClaims;
@@ -45,6 +67,9 @@ export class PodClaims {
   readonly #bridges = new Map<string, Map<SpeculativeClaim, Bridge>>();
   /** Those whose prefill is done, longest waiting first. */
   readonly #due = new Set<Bridge>();
+  readonly #unsure = new Map<Pod, Uncertainty>();
+  /** Pods whose claims are not what they were when this was last emptied. */
+  readonly #changed = new Set<string>();
   readonly #mostBytes: number;
   #lagMs = ASSUMED_LAG_MS;
 
@@ -63,14 +88,15 @@ export class PodClaims {
 
   /** What the last look-up found for a pod. `segmentTokens` estimates where no event has counted. */
   found(pod: Pod, segmentTokens: number): PodMatch {
-    const confirmedSegments = this.#confirmed.depth(pod);
-    const segments = Math.max(confirmedSegments, this.#speculative.depth(pod));
-    const confirmedTokens = this.#confirmed.tokens(pod);
+    const countedSegments = this.#confirmed.depth(pod);
+    const segments = Math.max(countedSegments, this.#speculative.depth(pod));
+    const countedTokens = this.#confirmed.tokens(pod);
+    const isDoubted = this.#isDoubted(pod);
     return {
       segments,
-      tokens: segments === 0 ? 0 : confirmedTokens + (segments - confirmedSegments + 0.5) * segmentTokens,
-      confirmedSegments,
-      confirmedTokens,
+      tokens: segments === 0 ? 0 : countedTokens + (segments - countedSegments + 0.5) * segmentTokens,
+      confirmedSegments: isDoubted ? 0 : countedSegments,
+      confirmedTokens: isDoubted ? 0 : countedTokens,
       hostSegments: this.#confirmed.hostSegments(pod),
     };
   }
@@ -83,13 +109,14 @@ export class PodClaims {
     pods: number,
     nowMs: number,
   ): SpeculativeClaim | undefined {
-    const confirmed = this.#confirmed.depth(pod);
+    const confirmed = this.#isDoubted(pod) ? 0 : this.#confirmed.depth(pod);
     if (2 * confirmed >= segments.length) return undefined;
     // Where events are not all seen, what they confirmed may go unseen too: there a claim stands on its own.
     const start = pod.facts.index.mode === "exact" ? confirmed : 0;
     const claim = this.#speculative.claim(pod, segments, start, capacitySegments, pods, nowMs);
     this.#keepWithinBound(pod);
     if (pod.facts.index.mode === "exact") this.#bridgesOf(pod).set(claim, { claim, prefilledAtMs: undefined });
+    else this.#changed.add(pod.id);
     return claim;
   }
 
@@ -117,11 +144,67 @@ export class PodClaims {
 
   /** What a pod's events confirm. */
   confirmedOf(pod: Pod): ConfirmedSegments {
+    if (this.#isDoubted(pod)) return { gpu: new Uint32Array(0), host: new Uint32Array(0) };
     return this.#confirmed.segmentsOf(pod);
+  }
+
+  /** Changes of the pod's claims may be missing. */
+  doubt(pod: Pod): void {
+    this.#unsure.set(pod, this.#confirmed.podSizes(pod).segments === 0 ? "began_empty" : "unchecked");
+  }
+
+  /** What makes sure of a pod's claims; undefined where they are. */
+  remedyFor(pod: Pod): Remedy | undefined {
+    const uncertainty = this.#unsure.get(pod);
+    return uncertainty && (uncertainty === "unchecked" ? "check" : "resync");
+  }
+
+  /** Pods whose claims have changed since they were last `kept`. */
+  get changed(): ReadonlySet<string> {
+    return this.#changed;
+  }
+
+  /** Bytes of `keep`, about. */
+  keptBytes(pod: Pod): number {
+    const { segments } = this.#confirmed.podSizes(pod);
+    return KEPT_CLAIM_BYTES * segments + KEPT_GUESS_BYTES * this.#speculative.podSize(pod);
+  }
+
+  /** What is kept of a pod over a restart, now that it is. */
+  keep(pod: Pod): KeptClaims {
+    this.#changed.delete(pod.id);
+    const { gpu, host } = this.#confirmed.copyOf(pod, MOST_KEPT_CLAIMS);
+    const room = MOST_KEPT_CLAIMS - gpu.words.length - host.words.length;
+    // Where events are trusted, guesses are gone in seconds.
+    const guesses = this.#speculative.newestOf(pod, pod.facts.index.mode === "exact" ? 0 : room);
+    return { gpu, host, guesses };
+  }
+
+  /** What is kept of a pod is not of its claims. */
+  outdated(podId: string): void {
+    this.#changed.add(podId);
+  }
+
+  /** Nothing is kept of a pod that is gone. */
+  forget(podId: string): void {
+    this.#changed.delete(podId);
+  }
+
+  /** Takes up what was kept of a pod before a restart, in doubt. */
+  restore(pod: Pod, { gpu, host, guesses }: KeptClaims, nowMs: number): void {
+    this.#confirmed.apply(pod, { kind: "store", tier: "gpu", segments: gpu.segments, tokens: gpu.words });
+    this.#confirmed.apply(pod, { kind: "store", tier: "host", segments: host.segments, tokens: host.words });
+    this.#speculative.takeOver(pod, guesses, nowMs);
+    this.doubt(pod);
   }
 
   /** Applies what a pod's events say. */
   apply(pod: Pod, change: ClaimChange, nowMs: number): void {
+    if (change.kind === "check") {
+      this.#check(pod, change);
+      return;
+    }
+    this.#changed.add(pod.id);
     if (change.kind === "clear") this.trust(pod);
     // Most of what was in the cache a moment ago still is: as a guess it is worth a lot.
     if (change.kind === "doubt") {
@@ -129,6 +212,7 @@ export class PodClaims {
       for (const segments of [host, gpu]) this.#speculative.takeOver(pod, segments, nowMs);
     }
     this.#confirmed.apply(pod, change);
+    if (change.kind === "clear" || change.kind === "restate" || change.kind === "doubt") this.#unsure.delete(pod);
     // At once: a removal behind the store, in the same push, must not leave the bridge standing.
     if (change.kind === "store") this.#handOver(pod, nowMs);
     // Where events are not all there is, guesses stand beside them, but not against them.
@@ -150,22 +234,40 @@ export class PodClaims {
   clearPod(pod: Pod): void {
     this.#confirmed.clearPod(pod);
     this.trust(pod);
+    this.#unsure.delete(pod);
+    this.#changed.add(pod.id);
   }
 
   /** A pod's claims, in segments. */
-  podSizes(pod: Pod): { readonly confirmed: number; readonly host: number; readonly speculative: number } {
+  podSizes(pod: Pod): PodClaimSizes {
     const { segments, hostSegments } = this.#confirmed.podSizes(pod);
-    return { confirmed: segments, host: hostSegments, speculative: this.#speculative.podSize(pod) };
+    const speculative = this.#speculative.podSize(pod);
+    if (this.#isDoubted(pod)) return { confirmed: 0, host: 0, doubted: segments, speculative };
+    return { confirmed: segments, host: hostSegments, doubted: 0, speculative };
   }
 
   get view() {
+    let doubtedClaims = 0;
+    for (const pod of this.#unsure.keys()) doubtedClaims += this.podSizes(pod).doubted;
     return {
-      confirmedClaims: this.#confirmed.size,
+      confirmedClaims: this.#confirmed.size - doubtedClaims,
+      doubtedClaims,
       speculativeClaims: this.#speculative.size,
       droppedClaims: this.#confirmed.dropped,
       eventLagMs: this.#lagMs,
       indexBytes: this.#confirmed.allocatedBytes + this.#speculative.allocatedBytes,
     };
+  }
+
+  #check(pod: Pod, { gpu, host }: Extract<ClaimChange, { kind: "check" }>): void {
+    const held = this.#confirmed.podDigests(pod);
+    if (isSame(held.gpu, gpu) && isSame(held.host, host)) this.#unsure.delete(pod);
+    else this.#unsure.set(pod, "unequal");
+  }
+
+  #isDoubted(pod: Pod): boolean {
+    const uncertainty = this.#unsure.get(pod);
+    return uncertainty !== undefined && uncertainty !== "began_empty";
   }
 
   #bridgesOf(pod: Pod): Map<SpeculativeClaim, Bridge> {
@@ -179,6 +281,7 @@ export class PodClaims {
 
   /** Ends the bridges of a pod whose claims events confirm now. */
   #handOver(pod: Pod, nowMs: number): void {
+    if (this.#isDoubted(pod)) return;
     for (const bridge of this.#bridges.get(pod.id)?.values() ?? []) {
       const { claim, prefilledAtMs } = bridge;
       if (!this.#isConfirmed(claim)) continue;
@@ -221,6 +324,10 @@ export class PodClaims {
       Math.max(0, this.#speculative.podSize(pod) - Math.ceil(over / RECENT_CLAIM_BYTES)),
     );
   }
+}
+
+function isSame(one: ClaimDigest, other: ClaimDigest): boolean {
+  return one.low === other.low && one.high === other.high;
 }
 
 /** Leading segments that two prompts share. A segment's hash covers all before it: equal ones have equal beginnings. */

@@ -2,14 +2,16 @@ import type { ConfirmedSegments } from "./confirmed-claims.ts";
 import { decide } from "./decide.ts";
 import { FeedLedger, type FeedVerdict } from "./feeds.ts";
 import { HitTruth } from "./hit-truth.ts";
+import { KeepingOrder, type KeptPod } from "./kept-claims.ts";
 import { RateLearner } from "./learned-rates.ts";
 import { type Lease, LeaseLedger } from "./lease-ledger.ts";
 import { movingMean } from "./moving-mean.ts";
 import type { LeaseOutcome, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
 import type { Pod } from "./pod.ts";
-import { PodClaims } from "./pod-claims.ts";
+import { PodClaims, type Remedy } from "./pod-claims.ts";
 import { PodRegistry, type ReportedPush } from "./pod-registry.ts";
-import { PoliciesInUse } from "./policies-in-use.ts";
+import { type KeptMemory, PoliciesInUse } from "./policies-in-use.ts";
+import type { PolicyMemoryView } from "./policy-memory.ts";
 import type { Random } from "./random.ts";
 import { DEFAULT_LIMITS, type RouterLimits } from "./router-limits.ts";
 import type { AdoptedLease, RouterSnapshot } from "./router-snapshot.ts";
@@ -36,6 +38,7 @@ export class Router {
   readonly #registry = new PodRegistry();
   readonly #ledger = new LeaseLedger();
   readonly #claims: PodClaims;
+  readonly #keeping = new KeepingOrder();
   readonly #pending = new Map<string, Pending>();
   #feeds = new FeedLedger();
   #learner = new RateLearner();
@@ -139,6 +142,7 @@ export class Router {
       if (kind === "trusted") this.#claims.trust(pod);
       else this.#claims.clearPod(pod);
     }
+    if (verdict === "resync") this.#doubtAll(push.source);
     for (const { podId, epoch, change } of push.claims) {
       const pod = this.#registry.get(podId);
       if (pod?.source !== push.source || pod.facts.epoch !== epoch) continue;
@@ -188,6 +192,48 @@ export class Router {
     return pod && this.#claims.confirmedOf(pod);
   }
 
+  /** The pods of a source whose claims may not be the right ones, and what would make sure of them. */
+  unsureOf(source: string): { readonly podId: string; readonly remedy: Remedy }[] {
+    return this.#registry.pods.flatMap((pod) => {
+      const remedy = pod.source === source ? this.#claims.remedyFor(pod) : undefined;
+      return remedy === undefined ? [] : [{ podId: pod.id, remedy }];
+    });
+  }
+
+  /** Claims have changed since they were kept. */
+  get hasClaimsToKeep(): boolean {
+    return this.#claims.changed.size > 0;
+  }
+
+  /** The claims that are to be written now, as kept from here on. Call once a second at most. */
+  claimsToKeep(nowMs: number): KeptPod[] {
+    const bytesOf = (podId: string): number => {
+      const pod = this.#registry.get(podId);
+      return pod === undefined ? 0 : this.#claims.keptBytes(pod);
+    };
+    return this.#keeping.due(this.#claims.changed, bytesOf, nowMs).flatMap((podId): KeptPod[] => {
+      const pod = this.#registry.get(podId);
+      if (pod !== undefined) {
+        this.#keeping.done(podId, nowMs);
+        return [{ podId, epoch: pod.facts.epoch, claims: this.#claims.keep(pod) }];
+      }
+      const wasKept = this.#keeping.has(podId);
+      this.#keeping.dropped(podId);
+      this.#claims.forget(podId);
+      return wasKept ? [{ podId, epoch: "", claims: undefined }] : [];
+    });
+  }
+
+  /** What policies remember, if it is to be written now. */
+  memoryToKeep(nowMs: number): PolicyMemoryView | undefined {
+    return this.#policies.memoryToKeep(nowMs);
+  }
+
+  /** Takes up what policies remembered. */
+  restoreMemory(kept: KeptMemory): void {
+    this.#policies.restoreMemory(kept);
+  }
+
   /** What a checkpoint holds: pods, leases, feed positions, learned rates. */
   snapshot(nowMs: number): RouterSnapshot {
     return {
@@ -206,12 +252,29 @@ export class Router {
     };
   }
 
-  /** Takes up where a snapshot left off. Restored leases fall unless their holders adopt or renew them. */
+  /**
+   * Takes up where a snapshot left off. Restored leases fall unless their holders adopt or renew them; claims are in doubt
+   * until their collectors have vouched for them.
+   */
   restore(snapshot: RouterSnapshot, nowMs: number): void {
     this.#feeds = new FeedLedger(snapshot.feeds);
     this.#learner = new RateLearner(snapshot.learned);
-    for (const { source, facts } of snapshot.pods) this.#registry.restore(source, facts, nowMs);
+    for (const { source, facts } of snapshot.pods) {
+      this.#claims.doubt(this.#registry.restore(source, facts, nowMs));
+    }
     for (const lease of snapshot.leases) this.adopt(lease, nowMs);
+  }
+
+  /** Takes up claims that were kept, after `restore`. Those of a pod that is gone or has restarted are void. */
+  restoreClaims({ podId, epoch, claims }: KeptPod, nowMs: number): void {
+    const pod = this.#registry.get(podId);
+    this.#keeping.found(podId);
+    if (claims !== undefined && pod?.facts.epoch === epoch) this.#claims.restore(pod, claims, nowMs);
+    else this.#claims.outdated(podId);
+  }
+
+  #doubtAll(source: string): void {
+    for (const pod of this.#registry.pods) if (pod.source === source) this.#claims.doubt(pod);
   }
 
   #place(request: RouteRequest, leaseId: string, tried: Set<string>, nowMs: number): Placement | RouteRefusal {
