@@ -9,6 +9,8 @@ import { readStoredMemory, writeStoredMemory } from "./stored-memory.ts";
 export type StorageView = WritesView & {
   /** Of what was found at the start; 0 for nothing. */
   readonly schemaVersion: number;
+  /** Since this instance last wrote what had changed; absent before. */
+  readonly savedMsAgo?: number | undefined;
   /** A newer release wrote it: nothing is written over it. */
   readonly isNewer: boolean;
 };
@@ -22,6 +24,7 @@ export class RouterStorage {
   readonly #writes: StorageWrites;
   #foundVersion = 0;
   #version = 0;
+  #savedAtMs: number | undefined;
 
   constructor({ id, storage }: DurableObjectState, nowMs: number) {
     this.#storage = storage;
@@ -56,6 +59,7 @@ export class RouterStorage {
       for (const kept of router.claimsToKeep(nowMs)) writeStoredClaims(sql, kept);
       const memory = router.memoryToKeep(nowMs);
       if (memory !== undefined) writeStoredMemory(sql, memory);
+      this.#savedAtMs = nowMs;
     }, nowMs);
   }
 
@@ -69,7 +73,8 @@ export class RouterStorage {
   }
 
   view(nowMs: number): StorageView {
-    return { ...this.#writes.view(nowMs), schemaVersion: this.#foundVersion, isNewer: this.#isNewer };
+    const savedMsAgo = this.#savedAtMs === undefined ? undefined : nowMs - this.#savedAtMs;
+    return { ...this.#writes.view(nowMs), savedMsAgo, schemaVersion: this.#foundVersion, isNewer: this.#isNewer };
   }
 
   get #isNewer(): boolean {

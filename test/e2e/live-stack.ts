@@ -9,7 +9,7 @@ import { type Collector, startCollector } from "../../src/collector/collector.ts
 import { newApiKey } from "../../src/protocol/api-key.ts";
 import type { RouterView } from "../../src/routing/router-view.ts";
 import type { Bundle } from "../../src/selfhost/bundle.ts";
-import { type EdgeProcess, startEdge } from "../../src/selfhost/edge-process.ts";
+import { type EdgeOptions, type EdgeProcess, startEdge } from "../../src/selfhost/edge-process.ts";
 import type { SettingsFile } from "../../src/settings/settings.ts";
 import { type SimulatedEngine, startEngine } from "../../src/sim/engine/engine.ts";
 import type { EngineOptionsInput } from "../../src/sim/engine/engine-options.ts";
@@ -34,6 +34,8 @@ export type LiveStack = {
   readonly apiKey: string;
   /** A key for a model that no pod serves. */
   readonly narrowKey: string;
+  /** Kills the edge without a chance to clean up, and starts it at the same address on what it stored. */
+  restartEdge(): Promise<void>;
   /** The model's router as the admin API shows it. */
   inspect(): Promise<RouterView>;
   /** Waits until no request is in flight anywhere and the router agrees. */
@@ -47,6 +49,8 @@ export type StackOptions = {
   readonly settings?: Partial<SettingsFile>;
   /** A tokenizer.json: the collector turns KV events into claims with it. */
   readonly tokenizerJson?: string;
+  /** Where the edge stores Durable Objects; without it, in a folder of the stack's own. */
+  readonly storageFolder?: string;
 };
 
 /** The whole system on loopback: simulated engines, a collector and plain workerd with Durable Objects on disk. */
@@ -69,7 +73,7 @@ export async function startStack(options: StackOptions = {}): Promise<LiveStack>
     newApiKey("narrow", SECRETS.WARMPATH_SECRET),
   ]);
   const bundle: Bundle = { folder: BUNDLE_FOLDER, configFile: path.join(BUNDLE_FOLDER, "workerd.capnp") };
-  const edge = await startEdge({
+  const edgeOptions: EdgeOptions = {
     bundle,
     settings: {
       clusters: [
@@ -84,9 +88,10 @@ export async function startStack(options: StackOptions = {}): Promise<LiveStack>
       ...options.settings,
     },
     secrets: SECRETS,
-    storageFolder: path.join(folder, "objects"),
+    storageFolder: options.storageFolder ?? path.join(folder, "objects"),
     address: "127.0.0.1:0",
-  });
+  };
+  let edge = await startEdge(edgeOptions);
   const endpointsFile = path.join(folder, "endpoints.yaml");
   const endpoints = engines.map(({ name, url, kvEvents, kvReplay }) => ({
     name: `default/${name}`,
@@ -115,11 +120,17 @@ export async function startStack(options: StackOptions = {}): Promise<LiveStack>
     return (await answer.json()) as RouterView;
   };
   const stack: LiveStack = {
-    edge,
+    get edge() {
+      return edge;
+    },
     engines,
     collector,
     apiKey: all.key,
     narrowKey: narrow.key,
+    restartEdge: async () => {
+      await edge.stop("SIGKILL");
+      edge = await startEdge({ ...edgeOptions, address: new URL(edge.url).host });
+    },
     inspect,
     quiet: () =>
       vi.waitFor(
