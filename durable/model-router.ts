@@ -1,10 +1,10 @@
 import { DurableObject } from "cloudflare:workers";
 import { type ClusterName, podIdOf } from "../src/protocol/identifiers.ts";
 import type { PodReport, ClaimChange as PushedClaim, PushMessage, PushReply } from "../src/protocol/push-message.ts";
+import type { Remedy } from "../src/routing/claim-trust.ts";
 import type { ClaimChange, ConfirmedSegments } from "../src/routing/confirmed-claims.ts";
 import type { Placement, RouteRefusal } from "../src/routing/placement.ts";
 import type { PodFacts } from "../src/routing/pod.ts";
-import type { Remedy } from "../src/routing/pod-claims.ts";
 import { Router } from "../src/routing/router.ts";
 import type { RouterView } from "../src/routing/router-view.ts";
 import { type LeaseKeeper, LeaseStub } from "./lease-stub.ts";
@@ -102,9 +102,9 @@ export class ModelRouter extends DurableObject {
     this.#alarmArmed = false;
     const nowMs = Date.now();
     if (this.#router.sweep(nowMs) > 0) this.#dirty = true;
-    if (this.#dirty || this.#router.hasClaimsToKeep) this.#storage.save(this.#router, nowMs);
+    if (this.#dirty || this.#router.keeper.isBehind) this.#storage.save(this.#router, nowMs);
     this.#dirty = false;
-    if (this.#router.leases > 0 || this.#router.hasClaimsToKeep) this.#armAlarm(SWEEP_MS);
+    if (this.#router.leases > 0 || this.#router.keeper.isBehind) this.#armAlarm(SWEEP_MS);
   }
 
   /** What a push's sender is asked for, until the router is sure of its pods' claims. */

@@ -40,7 +40,7 @@ export class RouterStorage {
       const snapshot = readCheckpoint(sql);
       if (snapshot !== undefined) router.restore(snapshot, nowMs);
       if (this.#version === 1) return;
-      for (const kept of storedClaims(sql)) router.restoreClaims(kept, nowMs);
+      for (const kept of storedClaims(sql)) router.keeper.restore(kept, nowMs);
       const memory = readStoredMemory(sql);
       if (memory !== undefined) router.restoreMemory(memory);
     } catch (error) {
@@ -56,7 +56,7 @@ export class RouterStorage {
       if (this.#version < SCHEMA_VERSION) migrate(this.#storage, this.#version);
       this.#version = SCHEMA_VERSION;
       writeCheckpoint(sql, router.snapshot(nowMs));
-      for (const kept of router.claimsToKeep(nowMs)) writeStoredClaims(sql, kept);
+      for (const kept of router.keeper.take(nowMs)) writeStoredClaims(sql, kept);
       const memory = router.memoryToKeep(nowMs);
       if (memory !== undefined) writeStoredMemory(sql, memory);
       this.#savedAtMs = nowMs;

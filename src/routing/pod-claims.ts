@@ -1,4 +1,4 @@
-import type { ClaimDigest } from "./claim-digest.ts";
+import { ClaimTrust, type Remedy } from "./claim-trust.ts";
 import { type ClaimChange, ConfirmedClaims, type ConfirmedSegments } from "./confirmed-claims.ts";
 import { KEPT_CLAIM_BYTES, KEPT_GUESS_BYTES, type KeptClaims, MOST_KEPT_CLAIMS } from "./kept-claims.ts";
 import type { Pod } from "./pod.ts";
@@ -29,15 +29,6 @@ export type PodClaimSizes = {
   readonly speculative: number;
 };
 
-/** What makes sure of a pod's claims: its collector's sums of them, or all of them anew. */
-export type Remedy = "check" | "resync";
-
-/**
- * Why a pod's claims may not be the right ones: there were none, and those that came since are right but not all there is;
- * changes are missing; or they are known not to be what the collector holds.
- */
-type Uncertainty = "began_empty" | "unchecked" | "unequal";
-
 /** A claim that bridges the time until its events: confirmed, it goes; unconfirmed for too long, it is taken back. */
 type Bridge = {
   readonly claim: SpeculativeClaim;
@@ -55,10 +46,8 @@ const PATIENCE_LAGS = 3;
 const LAG_WEIGHT = 0.1;
 
 /**
- * All claims of a model's pods: confirmed by events, speculative from routing, and the hand-over between the two.
- *
- * A pod's confirmed claims can be in *doubt*: they come from a checkpoint, or a push is missing. Changes still apply to
- * them, but they count as guesses until the collector's sums show that they are the right ones, or it sends all anew.
+ * All claims of a model's pods: confirmed by events, speculative from routing, and the hand-over between the two. Changes apply to
+ * confirmed claims in doubt too (see claim-trust.ts), which count as guesses.
  */
 export class PodClaims {
   readonly #confirmed: ConfirmedClaims;
@@ -67,7 +56,7 @@ export class PodClaims {
   readonly #bridges = new Map<string, Map<SpeculativeClaim, Bridge>>();
   /** Those whose prefill is done, longest waiting first. */
   readonly #due = new Set<Bridge>();
-  readonly #unsure = new Map<Pod, Uncertainty>();
+  readonly #trust = new ClaimTrust();
   /** Pods whose claims are not what they were when this was last emptied. */
   readonly #changed = new Set<string>();
   readonly #mostBytes: number;
@@ -91,7 +80,7 @@ export class PodClaims {
     const countedSegments = this.#confirmed.depth(pod);
     const segments = Math.max(countedSegments, this.#speculative.depth(pod));
     const countedTokens = this.#confirmed.tokens(pod);
-    const isDoubted = this.#isDoubted(pod);
+    const isDoubted = this.#trust.isDoubted(pod);
     return {
       segments,
       tokens: segments === 0 ? 0 : countedTokens + (segments - countedSegments + 0.5) * segmentTokens,
@@ -109,7 +98,7 @@ export class PodClaims {
     pods: number,
     nowMs: number,
   ): SpeculativeClaim | undefined {
-    const confirmed = this.#isDoubted(pod) ? 0 : this.#confirmed.depth(pod);
+    const confirmed = this.#trust.isDoubted(pod) ? 0 : this.#confirmed.depth(pod);
     if (2 * confirmed >= segments.length) return undefined;
     // Where events are not all seen, what they confirmed may go unseen too: there a claim stands on its own.
     const start = pod.facts.index.mode === "exact" ? confirmed : 0;
@@ -144,19 +133,18 @@ export class PodClaims {
 
   /** What a pod's events confirm. */
   confirmedOf(pod: Pod): ConfirmedSegments {
-    if (this.#isDoubted(pod)) return { gpu: new Uint32Array(0), host: new Uint32Array(0) };
+    if (this.#trust.isDoubted(pod)) return { gpu: new Uint32Array(0), host: new Uint32Array(0) };
     return this.#confirmed.segmentsOf(pod);
   }
 
-  /** Changes of the pod's claims may be missing. */
+  /** Changes of the pod's claims may be missing: they are in doubt. */
   doubt(pod: Pod): void {
-    this.#unsure.set(pod, this.#confirmed.podSizes(pod).segments === 0 ? "began_empty" : "unchecked");
+    this.#trust.doubt(pod, this.#confirmed.podSizes(pod).segments > 0);
   }
 
   /** What makes sure of a pod's claims; undefined where they are. */
   remedyFor(pod: Pod): Remedy | undefined {
-    const uncertainty = this.#unsure.get(pod);
-    return uncertainty && (uncertainty === "unchecked" ? "check" : "resync");
+    return this.#trust.remedyFor(pod);
   }
 
   /** Pods whose claims have changed since they were last `kept`. */
@@ -201,7 +189,7 @@ export class PodClaims {
   /** Applies what a pod's events say. */
   apply(pod: Pod, change: ClaimChange, nowMs: number): void {
     if (change.kind === "check") {
-      this.#check(pod, change);
+      this.#trust.check(pod, this.#confirmed.podDigests(pod), change);
       return;
     }
     this.#changed.add(pod.id);
@@ -212,7 +200,7 @@ export class PodClaims {
       for (const segments of [host, gpu]) this.#speculative.takeOver(pod, segments, nowMs);
     }
     this.#confirmed.apply(pod, change);
-    if (change.kind === "clear" || change.kind === "restate" || change.kind === "doubt") this.#unsure.delete(pod);
+    if (change.kind === "clear" || change.kind === "restate" || change.kind === "doubt") this.#trust.settle(pod);
     // At once: a removal behind the store, in the same push, must not leave the bridge standing.
     if (change.kind === "store") this.#handOver(pod, nowMs);
     // Where events are not all there is, guesses stand beside them, but not against them.
@@ -234,7 +222,7 @@ export class PodClaims {
   clearPod(pod: Pod): void {
     this.#confirmed.clearPod(pod);
     this.trust(pod);
-    this.#unsure.delete(pod);
+    this.#trust.settle(pod);
     this.#changed.add(pod.id);
   }
 
@@ -242,13 +230,13 @@ export class PodClaims {
   podSizes(pod: Pod): PodClaimSizes {
     const { segments, hostSegments } = this.#confirmed.podSizes(pod);
     const speculative = this.#speculative.podSize(pod);
-    if (this.#isDoubted(pod)) return { confirmed: 0, host: 0, doubted: segments, speculative };
+    if (this.#trust.isDoubted(pod)) return { confirmed: 0, host: 0, doubted: segments, speculative };
     return { confirmed: segments, host: hostSegments, doubted: 0, speculative };
   }
 
   get view() {
     let doubtedClaims = 0;
-    for (const pod of this.#unsure.keys()) doubtedClaims += this.podSizes(pod).doubted;
+    for (const pod of this.#trust.unsure) doubtedClaims += this.podSizes(pod).doubted;
     return {
       confirmedClaims: this.#confirmed.size - doubtedClaims,
       doubtedClaims,
@@ -257,17 +245,6 @@ export class PodClaims {
       eventLagMs: this.#lagMs,
       indexBytes: this.#confirmed.allocatedBytes + this.#speculative.allocatedBytes,
     };
-  }
-
-  #check(pod: Pod, { gpu, host }: Extract<ClaimChange, { kind: "check" }>): void {
-    const held = this.#confirmed.podDigests(pod);
-    if (isSame(held.gpu, gpu) && isSame(held.host, host)) this.#unsure.delete(pod);
-    else this.#unsure.set(pod, "unequal");
-  }
-
-  #isDoubted(pod: Pod): boolean {
-    const uncertainty = this.#unsure.get(pod);
-    return uncertainty !== undefined && uncertainty !== "began_empty";
   }
 
   #bridgesOf(pod: Pod): Map<SpeculativeClaim, Bridge> {
@@ -281,7 +258,7 @@ export class PodClaims {
 
   /** Ends the bridges of a pod whose claims events confirm now. */
   #handOver(pod: Pod, nowMs: number): void {
-    if (this.#isDoubted(pod)) return;
+    if (this.#trust.isDoubted(pod)) return;
     for (const bridge of this.#bridges.get(pod.id)?.values() ?? []) {
       const { claim, prefilledAtMs } = bridge;
       if (!this.#isConfirmed(claim)) continue;
@@ -324,10 +301,6 @@ export class PodClaims {
       Math.max(0, this.#speculative.podSize(pod) - Math.ceil(over / RECENT_CLAIM_BYTES)),
     );
   }
-}
-
-function isSame(one: ClaimDigest, other: ClaimDigest): boolean {
-  return one.low === other.low && one.high === other.high;
 }
 
 /** Leading segments that two prompts share. A segment's hash covers all before it: equal ones have equal beginnings. */

@@ -1,14 +1,15 @@
+import { ClaimKeeper } from "./claim-keeper.ts";
+import type { Remedy } from "./claim-trust.ts";
 import type { ConfirmedSegments } from "./confirmed-claims.ts";
 import { decide } from "./decide.ts";
 import { FeedLedger, type FeedVerdict } from "./feeds.ts";
 import { HitTruth } from "./hit-truth.ts";
-import { KeepingOrder, type KeptPod } from "./kept-claims.ts";
 import { RateLearner } from "./learned-rates.ts";
 import { type Lease, LeaseLedger } from "./lease-ledger.ts";
 import { movingMean } from "./moving-mean.ts";
 import type { LeaseOutcome, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
 import type { Pod } from "./pod.ts";
-import { PodClaims, type Remedy } from "./pod-claims.ts";
+import { PodClaims } from "./pod-claims.ts";
 import { PodRegistry, type ReportedPush } from "./pod-registry.ts";
 import { type KeptMemory, PoliciesInUse } from "./policies-in-use.ts";
 import type { PolicyMemoryView } from "./policy-memory.ts";
@@ -31,6 +32,8 @@ type Pending = {
  * randomness of its own.
  */
 export class Router {
+  /** Carries the claims over a restart. Restores them after `restore`. */
+  readonly keeper: ClaimKeeper;
   readonly #instance: string;
   readonly #limits: RouterLimits;
   readonly #random: Random;
@@ -38,7 +41,6 @@ export class Router {
   readonly #registry = new PodRegistry();
   readonly #ledger = new LeaseLedger();
   readonly #claims: PodClaims;
-  readonly #keeping = new KeepingOrder();
   readonly #pending = new Map<string, Pending>();
   #feeds = new FeedLedger();
   #learner = new RateLearner();
@@ -57,6 +59,7 @@ export class Router {
     this.#limits = options.limits ?? DEFAULT_LIMITS;
     const { mostClaims, mostIndexBytes, claimTtlMs: ttlMs } = this.#limits;
     this.#claims = new PodClaims({ mostClaims, mostIndexBytes, ttlMs }, options.nowMs);
+    this.keeper = new ClaimKeeper(this.#registry, this.#claims);
   }
 
   /** Open leases. */
@@ -200,30 +203,6 @@ export class Router {
     });
   }
 
-  /** Claims have changed since they were kept. */
-  get hasClaimsToKeep(): boolean {
-    return this.#claims.changed.size > 0;
-  }
-
-  /** The claims that are to be written now, as kept from here on. Call once a second at most. */
-  claimsToKeep(nowMs: number): KeptPod[] {
-    const bytesOf = (podId: string): number => {
-      const pod = this.#registry.get(podId);
-      return pod === undefined ? 0 : this.#claims.keptBytes(pod);
-    };
-    return this.#keeping.due(this.#claims.changed, bytesOf, nowMs).flatMap((podId): KeptPod[] => {
-      const pod = this.#registry.get(podId);
-      if (pod !== undefined) {
-        this.#keeping.done(podId, nowMs);
-        return [{ podId, epoch: pod.facts.epoch, claims: this.#claims.keep(pod) }];
-      }
-      const wasKept = this.#keeping.has(podId);
-      this.#keeping.dropped(podId);
-      this.#claims.forget(podId);
-      return wasKept ? [{ podId, epoch: "", claims: undefined }] : [];
-    });
-  }
-
   /** What policies remember, if it is to be written now. */
   memoryToKeep(nowMs: number): PolicyMemoryView | undefined {
     return this.#policies.memoryToKeep(nowMs);
@@ -263,14 +242,6 @@ export class Router {
       this.#claims.doubt(this.#registry.restore(source, facts, nowMs));
     }
     for (const lease of snapshot.leases) this.adopt(lease, nowMs);
-  }
-
-  /** Takes up claims that were kept, after `restore`. Those of a pod that is gone or has restarted are void. */
-  restoreClaims({ podId, epoch, claims }: KeptPod, nowMs: number): void {
-    const pod = this.#registry.get(podId);
-    this.#keeping.found(podId);
-    if (claims !== undefined && pod?.facts.epoch === epoch) this.#claims.restore(pod, claims, nowMs);
-    else this.#claims.outdated(podId);
   }
 
   #doubtAll(source: string): void {

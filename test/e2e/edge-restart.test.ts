@@ -93,8 +93,9 @@ describe("an edge that is killed", () => {
 /** A disk of 2 MB, where this machine lets us make one. */
 function smallDisk(): { readonly folder: string; readonly remove: () => void } | undefined {
   const folder = mkdtempSync(path.join(tmpdir(), "warmpath-disk-"));
+  const run = (command: string, ...args: string[]) => execFileSync(command, args, { stdio: "ignore" });
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], { stdio: "ignore" });
+    run("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder);
   } catch {
     // Not root, or not Linux.
     rmdirSync(folder);
@@ -103,7 +104,7 @@ function smallDisk(): { readonly folder: string; readonly remove: () => void } |
   return {
     folder,
     remove: () => {
-      execFileSync("umount", [folder]);
+      run("umount", folder);
       rmdirSync(folder);
     },
   };

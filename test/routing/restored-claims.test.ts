@@ -80,7 +80,7 @@ class Stage {
   tick(): void {
     this.nowMs += TICK_MS;
     this.#snapshot = this.router.snapshot(this.nowMs);
-    for (const kept of this.router.claimsToKeep(this.nowMs)) {
+    for (const kept of this.router.keeper.take(this.nowMs)) {
       if (kept.claims === undefined) this.#rows.delete(kept.podId);
       else this.#rows.set(kept.podId, kept);
     }
@@ -91,7 +91,7 @@ class Stage {
     this.router = this.#newRouter();
     if (this.#snapshot === undefined) return;
     this.router.restore(this.#snapshot, this.nowMs);
-    for (const row of this.#rows.values()) this.router.restoreClaims(row, this.nowMs);
+    for (const row of this.#rows.values()) this.router.keeper.restore(row, this.nowMs);
   }
 
   /** Confirmed segments of a pod, as `segment tier`. */
@@ -203,10 +203,10 @@ describe("claims over a restart", () => {
     const stage = stageWith(range(1, 101));
     stage.tick();
     stage.router.report({ source: SOURCE, instance: "i", sequence: 99, pods: [], claims: [] }, stage.nowMs);
-    expect(stage.router.claimsToKeep(stage.nowMs + TICK_MS).filter(({ claims }) => claims === undefined)).toHaveLength(
+    expect(stage.router.keeper.take(stage.nowMs + TICK_MS).filter(({ claims }) => claims === undefined)).toHaveLength(
       2,
     );
-    expect(stage.router.hasClaimsToKeep).toBe(false);
+    expect(stage.router.keeper.isBehind).toBe(false);
   });
 
   it("of pods without events come back as the guesses they were, the last touched to outlive the others", () => {
@@ -227,12 +227,12 @@ describe("claims over a restart", () => {
       );
     request(range(1, 21), 1);
     request(range(101, 121), 2);
-    const [kept] = before.claimsToKeep(10);
+    const [kept] = before.keeper.take(10);
     expect(kept?.claims?.guesses.length).toBe(2 * 40);
     expect(kept?.claims?.guesses[0]).toBe(101);
     const after = new Router({ instance: "r2", random: seededRandom(1), nowMs: 20 });
     after.restore(before.snapshot(10), 20);
-    after.restoreClaims(kept as KeptPod, 20);
+    after.keeper.restore(kept as KeptPod, 20);
     expect(after.inspect()).toMatchObject({ confirmedClaims: 0, speculativeClaims: 40 });
     const placed = request(range(1, 21), 30, after);
     expect(placed.ok && placed.matchedTokens).toBeGreaterThan(0);
