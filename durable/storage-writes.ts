@@ -49,17 +49,20 @@ export class StorageWrites {
   write(action: () => void, nowMs: number): void {
     if (this.isHeldOff(nowMs)) return;
     this.#standing.unconfirmed++;
+    const ended = () => {
+      this.#standing.unconfirmed--;
+    };
+    const failed = (error: unknown) => {
+      ended();
+      this.fail(error, nowMs);
+    };
     try {
       action();
     } catch (error) {
-      this.#standing.unconfirmed--;
-      this.fail(error, nowMs);
+      failed(error);
       return;
     }
-    const confirmed = () => {
-      this.#standing.unconfirmed--;
-    };
-    this.#storage.sync().then(confirmed, (error: unknown) => this.fail(error, nowMs));
+    this.#storage.sync().then(ended, failed);
   }
 
   /** Storage does not work: holds writes off. */

@@ -46,8 +46,8 @@ const PATIENCE_LAGS = 3;
 const LAG_WEIGHT = 0.1;
 
 /**
- * All claims of a model's pods: confirmed by events, speculative from routing, and the hand-over between the two. Changes apply to
- * confirmed claims in doubt too (see claim-trust.ts), which count as guesses.
+ * All claims of a model's pods: confirmed by events, speculative from routing, and the hand-over between the two. Changes
+ * apply to confirmed claims in doubt too, which count as guesses (see claim-trust.ts).
  */
 export class PodClaims {
   readonly #confirmed: ConfirmedClaims;
@@ -57,7 +57,7 @@ export class PodClaims {
   /** Those whose prefill is done, longest waiting first. */
   readonly #due = new Set<Bridge>();
   readonly #trust = new ClaimTrust();
-  /** Pods whose claims are not what they were when this was last emptied. */
+  /** Pods whose claims are not those that were last kept of them. */
   readonly #changed = new Set<string>();
   readonly #mostBytes: number;
   #lagMs = ASSUMED_LAG_MS;
@@ -147,7 +147,7 @@ export class PodClaims {
     return this.#trust.remedyFor(pod);
   }
 
-  /** Pods whose claims have changed since they were last `kept`. */
+  /** Pods, by id, whose claims are not those that were last kept of them. */
   get changed(): ReadonlySet<string> {
     return this.#changed;
   }
@@ -168,12 +168,12 @@ export class PodClaims {
     return { gpu, host, guesses };
   }
 
-  /** What is kept of a pod is not of its claims. */
+  /** What is kept of a pod is void. */
   outdated(podId: string): void {
     this.#changed.add(podId);
   }
 
-  /** Nothing is kept of a pod that is gone. */
+  /** The pod is gone, and nothing is kept of it any more. */
   forget(podId: string): void {
     this.#changed.delete(podId);
   }
