@@ -1,10 +1,8 @@
 import * as z from "zod";
 import type { RouterSnapshot } from "../src/routing/router-snapshot.ts";
+import { jsonOf } from "./stored-json.ts";
 
-/**
- * The checkpoint of a ModelRouter: one row, written whole at most once a second and only if something changed. What it
- * holds and what a lost one costs is described in docs/storage-schema.md.
- */
+/** Of the state's shape. It has been the same since schema version 1, so that a release of then can still read it. */
 const CHECKPOINT_VERSION = 1;
 
 const count = z.number().min(0);
@@ -44,14 +42,10 @@ const snapshotSchema = z.object({
   learned: z.object({ prefillTokens: count, prefillMs: count, textBytes: count, textTokens: count }),
 });
 
-/** Makes the table. Runs in the object's constructor. */
-export function createCheckpointTable(sql: SqlStorage): void {
-  sql.exec(
-    "CREATE TABLE IF NOT EXISTS checkpoint (id INTEGER PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL)",
-  );
-}
-
-/** Writes the one row. */
+/**
+ * Writes the checkpoint of a ModelRouter: one row, whole, at most once a second and only if something changed. What it
+ * holds and what a lost one costs is described in docs/storage-schema.md.
+ */
 export function writeCheckpoint(sql: SqlStorage, snapshot: RouterSnapshot): void {
   sql.exec(
     "INSERT INTO checkpoint (id, version, state) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET version = excluded.version, state = excluded.state",
@@ -66,6 +60,6 @@ export function readCheckpoint(sql: SqlStorage): RouterSnapshot | undefined {
     .exec<{ version: number; state: string }>("SELECT version, state FROM checkpoint WHERE id = 1")
     .toArray()[0];
   if (row === undefined || row.version !== CHECKPOINT_VERSION) return undefined;
-  const parsed = snapshotSchema.safeParse(JSON.parse(row.state));
+  const parsed = snapshotSchema.safeParse(jsonOf(row.state));
   return parsed.success ? parsed.data : undefined;
 }

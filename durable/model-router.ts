@@ -1,13 +1,14 @@
 import { DurableObject } from "cloudflare:workers";
 import { type ClusterName, podIdOf } from "../src/protocol/identifiers.ts";
 import type { PodReport, ClaimChange as PushedClaim, PushMessage, PushReply } from "../src/protocol/push-message.ts";
+import type { Remedy } from "../src/routing/claim-trust.ts";
 import type { ClaimChange, ConfirmedSegments } from "../src/routing/confirmed-claims.ts";
 import type { Placement, RouteRefusal } from "../src/routing/placement.ts";
 import type { PodFacts } from "../src/routing/pod.ts";
 import { Router } from "../src/routing/router.ts";
 import type { RouterView } from "../src/routing/router-view.ts";
-import { createCheckpointTable, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { type LeaseKeeper, LeaseStub } from "./lease-stub.ts";
+import { RouterStorage, type StorageView } from "./router-storage.ts";
 import type {
   AdoptCall,
   AdoptReply,
@@ -36,6 +37,7 @@ export type IngestReply =
 export class ModelRouter extends DurableObject {
   readonly #router: Router;
   readonly #keeper: LeaseKeeper;
+  readonly #storage: RouterStorage;
   #alarmArmed = false;
   #dirty = false;
   #podList: { readonly pods: readonly ListedPod[]; readonly madeAtMs: number } = { pods: [], madeAtMs: 0 };
@@ -44,9 +46,8 @@ export class ModelRouter extends DurableObject {
     super(ctx, env as Cloudflare.Env);
     const nowMs = Date.now();
     this.#router = new Router({ instance: crypto.randomUUID().slice(0, 13), random: Math.random, nowMs });
-    createCheckpointTable(ctx.storage.sql);
-    const snapshot = readCheckpoint(ctx.storage.sql);
-    if (snapshot !== undefined) this.#router.restore(snapshot, nowMs);
+    this.#storage = new RouterStorage(ctx, nowMs);
+    this.#storage.load(this.#router, nowMs);
     const router = this.#router;
     this.#keeper = {
       firstToken: (leaseId, waitMs) => router.firstToken(leaseId, waitMs, Date.now()),
@@ -87,9 +88,10 @@ export class ModelRouter extends DurableObject {
 
   /** Takes a collector's push. The Worker has authenticated the cluster and checked the message's shape. */
   ingest({ cluster, push }: { readonly cluster: ClusterName; readonly push: PushMessage }): IngestReply {
+    const source = `${cluster}/${push.source}`;
     const verdict = this.#router.report(
       {
-        source: `${cluster}/${push.source}`,
+        source,
         instance: push.instance,
         sequence: push.sequence,
         pods: push.pods.map((pod) => ({ facts: factsOf(cluster, pod), gauges: pod.sample })),
@@ -103,14 +105,15 @@ export class ModelRouter extends DurableObject {
     );
     if (verdict === "replayed") return { ok: false, reason: "push_replayed" };
     this.#changed();
-    const resync = verdict === "resync" ? push.pods.map(({ name }) => name) : [];
-    return { ok: true, reply: { acknowledged: push.sequence, resync, nextPushMs: this.#router.pushSpacingMs } };
+    const asked = this.#askFor(source, cluster, push);
+    return { ok: true, reply: { acknowledged: push.sequence, ...asked, nextPushMs: this.#router.pushSpacingMs } };
   }
 
   /** The admin API's figures. */
-  inspect(): RouterView {
-    this.#router.sweep(Date.now());
-    return this.#router.inspect();
+  inspect(): RouterView & { readonly storage: StorageView } {
+    const nowMs = Date.now();
+    this.#router.sweep(nowMs);
+    return { ...this.#router.inspect(), storage: this.#storage.view(nowMs) };
   }
 
   /** The segments that events confirm of a pod, for the admin API. */
@@ -127,9 +130,20 @@ export class ModelRouter extends DurableObject {
     this.#alarmArmed = false;
     const nowMs = Date.now();
     if (this.#router.sweep(nowMs) > 0) this.#dirty = true;
-    if (this.#dirty) writeCheckpoint(this.ctx.storage.sql, this.#router.snapshot(nowMs));
+    if (this.#dirty || this.#router.keeper.isBehind) this.#storage.save(this.#router, nowMs);
     this.#dirty = false;
-    if (this.#router.leases > 0) this.#armAlarm(SWEEP_MS);
+    if (this.#router.leases > 0 || this.#router.keeper.isBehind) this.#armAlarm(SWEEP_MS);
+  }
+
+  /** What a push's sender is asked for, until the router is sure of its pods' claims. */
+  #askFor(source: string, cluster: ClusterName, { pods, checks }: PushMessage): Pick<PushReply, "resync" | "check"> {
+    const unsure = new Map(this.#router.unsureOf(source).map(({ podId, remedy }) => [podId, remedy]));
+    const named = (...remedies: Remedy[]) =>
+      pods.flatMap(({ name }) => {
+        const remedy = unsure.get(podIdOf(cluster, name));
+        return remedy !== undefined && remedies.includes(remedy) ? [name] : [];
+      });
+    return checks ? { resync: named("resync"), check: named("check") } : { resync: named("resync", "check") };
   }
 
   #listPods(nowMs: number): readonly ListedPod[] {
@@ -144,16 +158,15 @@ export class ModelRouter extends DurableObject {
   }
 
   #changed(): void {
-    if (this.#dirty) return;
+    if (this.#dirty && this.#alarmArmed) return;
     this.#dirty = true;
     this.#armAlarm(CHECKPOINT_MS);
   }
 
-  /** Unconfirmed, so that no reply waits for the disk. */
   #armAlarm(inMs: number): void {
     if (this.#alarmArmed && inMs !== CHECKPOINT_MS) return;
-    this.#alarmArmed = true;
-    void this.ctx.storage.setAlarm(Date.now() + inMs, { allowUnconfirmed: true });
+    const nowMs = Date.now();
+    this.#alarmArmed = this.#storage.setAlarm(nowMs + inMs, nowMs);
   }
 }
 
@@ -204,6 +217,8 @@ function changeOf(claim: PushedClaim): ClaimChange {
       return { kind: "store", tier: claim.tier, segments: wordsOf(claim.segments), tokens: wordsOf(claim.tokens) };
     case "remove":
       return { kind: "remove", segments: wordsOf(claim.segments) };
+    case "check":
+      return { kind: "check", gpu: claim.gpu, host: claim.host };
   }
 }
 

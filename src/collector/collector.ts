@@ -159,6 +159,10 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
       const pod = pods.get(name);
       if (pod !== undefined) sink.onResync(name, pod.epoch);
     },
+    onCheck: (name) => {
+      const pod = pods.get(name);
+      if (pod !== undefined) sink.onCheck(name, pod.epoch);
+    },
     gather: (name, roomBytes) => sink.collect(name, roomBytes),
     nowMs,
     random: Math.random,

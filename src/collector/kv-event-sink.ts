@@ -39,6 +39,8 @@ export type KvEventSink = {
   onLostTrack(pod: EventPod, cause: LostTrack): void;
   /** The edge lacks the pod's claims: all that hold are to be sent again. */
   onResync(name: string, epoch: Epoch): void;
+  /** The edge is not sure of the pod's claims: it is to be told what they sum to. */
+  onCheck(name: string, epoch: Epoch): void;
   /**
    * Claims are about to be sent: hands on those of a pod that wait, about `roomBytes` of them where it is resynced. True
    * if more are to come.

@@ -102,11 +102,21 @@ const tokenCounts = z
   .instanceof(Uint8Array)
   .refine((bytes) => bytes.byteLength % 4 === 0, "token counts are 4 bytes each");
 
+const word = z.number().int().min(0).max(0xffff_ffff);
+
+/**
+ * A set of segments in two sums that do not depend on order: of the low and of the high words of their hashes, each
+ * modulo 2^32. The hashes are mixed already, so sets that differ have equal sums once in 2^64.
+ */
+const claimDigestSchema = z.object({ low: word, high: word });
+export type ClaimDigest = z.infer<typeof claimDigestSchema>;
+
 /**
  * One ordered change of what a pod's cache holds, with set semantics: `store` puts segments into a tier (the best one
  * that has them), `remove` takes them out of every tier. Stores come parents first: a pod's claims are always closed
  * under prefixes. The others are about all of the pod's claims: `clear` says that its cache is empty, `restate` that all
- * that holds follows, `doubt` that nobody can tell any more which of them hold.
+ * that holds follows, `doubt` that nobody can tell any more which of them hold. `check` changes nothing: it says what the
+ * pod's claims sum to in each tier after all that was sent before it.
  */
 const claimChangeSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.enum(["clear", "restate", "doubt"]), pod: name, epoch: name }),
@@ -121,6 +131,7 @@ const claimChangeSchema = z.discriminatedUnion("kind", [
     })
     .refine(({ segments, tokens }) => segments.byteLength === 2 * tokens.byteLength, "one token count a segment"),
   z.object({ kind: z.literal("remove"), pod: name, epoch: name, segments: segmentHashes }),
+  z.object({ kind: z.literal("check"), pod: name, epoch: name, gpu: claimDigestSchema, host: claimDigestSchema }),
 ]);
 export type ClaimChange = z.infer<typeof claimChangeSchema>;
 
@@ -128,7 +139,7 @@ export type ClaimChange = z.infer<typeof claimChangeSchema>;
 export type ClaimReset = Extract<ClaimChange, { kind: "clear" | "restate" | "doubt" }>;
 
 export function isReset(change: ClaimChange): change is ClaimReset {
-  return change.kind !== "store" && change.kind !== "remove";
+  return change.kind === "clear" || change.kind === "restate" || change.kind === "doubt";
 }
 
 export const pushMessageSchema = z.object({
@@ -144,6 +155,8 @@ export const pushMessageSchema = z.object({
   /** Every pod of this source that serves the model. One that is missing is gone. */
   pods: z.array(podReportSchema).max(4096),
   claims: z.array(claimChangeSchema),
+  /** The sender answers `check` in replies. */
+  checks: z.boolean().optional(),
 });
 export type PushMessage = z.infer<typeof pushMessageSchema>;
 
@@ -152,6 +165,8 @@ export const pushReplySchema = z.object({
   acknowledged: z.number().int(),
   /** Local names of pods whose claims must be sent again in full. */
   resync: z.array(z.string()),
+  /** Local names of pods of which the edge wants to know whether it still holds the right claims: a `check` of each. */
+  check: z.array(z.string()).optional(),
   /** Least time before the next push, in ms, where the collector has news; without any it pushes more rarely. */
   nextPushMs: z.number().min(0),
 });

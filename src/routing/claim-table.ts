@@ -12,6 +12,9 @@ const CROWD = 8;
 /** A claim's next one has this bit where the claims on the segment are a crowd; the rest of it is the crowd's number. */
 const CROWDED = 1 << 29;
 
+/** Claims out of a table: `words[i]` belongs to the segment at `segments[2 * i]`. */
+export type CopiedClaims = { readonly segments: Uint32Array; readonly words: Uint32Array };
+
 /**
  * Which pods hold which segments: one *claim* per pair of segment and pod, with a word of the caller's own.
  *
@@ -168,6 +171,24 @@ export class ClaimTable {
   /** All claims of a pod, in no particular order, by number. The numbers are valid until the next change. */
   podClaims(pod: PodSlot): Uint32Array {
     return this.#claims.claims(pod);
+  }
+
+  /** Copies the first `most` claims of a pod, in no particular order. */
+  copyPod(pod: PodSlot, most: number): CopiedClaims {
+    const claims = this.#claims;
+    const length = Math.min(most, this.podSize(pod));
+    const segments = new Uint32Array(2 * length);
+    const words = new Uint32Array(length);
+    const ids = claims.claims(pod);
+    for (let i = 0; i < length; i++) {
+      const claim = ids[i] as ClaimId;
+      const arena = claims.arena(claim);
+      const at = claims.base(claim);
+      segments[2 * i] = arena[at + LOW] as number;
+      segments[2 * i + 1] = arena[at + HIGH] as number;
+      words[i] = arena[at + WORD] as number;
+    }
+    return { segments, words };
   }
 
   /** Some claim of a pod, cheap to find and to delete. NIL if it has none. */

@@ -1,6 +1,6 @@
 import type { ClaimDigest } from "./claim-digest.ts";
 import { CLAIM_ID_BITS, NIL } from "./claim-pages.ts";
-import { CLAIM_BYTES, ClaimTable } from "./claim-table.ts";
+import { CLAIM_BYTES, ClaimTable, type CopiedClaims } from "./claim-table.ts";
 import type { Pod } from "./pod.ts";
 import { PrefixMatcher } from "./prefix-match.ts";
 import { RECENT_CLAIM_BYTES, RecentClaims } from "./recent-claims.ts";
@@ -23,7 +23,9 @@ export type ClaimChange =
   /** Nobody can tell any more which claims hold. */
   | { readonly kind: "doubt" }
   | { readonly kind: "store"; readonly tier: ClaimTier; readonly segments: Uint32Array; readonly tokens: Uint32Array }
-  | { readonly kind: "remove"; readonly segments: Uint32Array };
+  | { readonly kind: "remove"; readonly segments: Uint32Array }
+  /** What all of the pod's claims sum to now. */
+  | { readonly kind: "check"; readonly gpu: ClaimDigest; readonly host: ClaimDigest };
 
 /** Segments by the best tier that has them, as pairs of low and high words, parents first. */
 export type ConfirmedSegments = Readonly<Record<ClaimTier, Uint32Array>>;
@@ -117,6 +119,12 @@ export class ConfirmedClaims {
     return found;
   }
 
+  /** A copy of a pod's claims, `most` of them, those of the GPU tier before the others. */
+  copyOf(pod: Pod, most: number): Readonly<Record<ClaimTier, CopiedClaims>> {
+    const gpu = this.#gpu.copyPod(pod.slot, most);
+    return { gpu, host: this.#host.table.copyPod(pod.slot, most - gpu.words.length) };
+  }
+
   /** Applies a change to a pod's claims. */
   apply(pod: Pod, change: ClaimChange): void {
     switch (change.kind) {
@@ -131,6 +139,8 @@ export class ConfirmedClaims {
         return;
       case "remove":
         this.#remove(pod, change.segments);
+        return;
+      case "check":
         return;
     }
   }

@@ -1,4 +1,6 @@
+import { ClaimTrust, type Remedy } from "./claim-trust.ts";
 import { type ClaimChange, ConfirmedClaims, type ConfirmedSegments } from "./confirmed-claims.ts";
+import { KEPT_CLAIM_BYTES, KEPT_GUESS_BYTES, type KeptClaims, MOST_KEPT_CLAIMS } from "./kept-claims.ts";
 import type { Pod } from "./pod.ts";
 import { RECENT_CLAIM_BYTES } from "./recent-claims.ts";
 import { type SpeculativeClaim, SpeculativeClaims, type SpeculativeLimits } from "./speculative-claims.ts";
@@ -19,6 +21,14 @@ export type PodMatch = {
   readonly hostSegments: number;
 };
 
+/** A pod's claims, in segments: `host` are those of the confirmed ones that are in a host tier only. */
+export type PodClaimSizes = {
+  readonly confirmed: number;
+  readonly host: number;
+  readonly doubted: number;
+  readonly speculative: number;
+};
+
 /** A claim that bridges the time until its events: confirmed, it goes; unconfirmed for too long, it is taken back. */
 type Bridge = {
   readonly claim: SpeculativeClaim;
@@ -36,7 +46,8 @@ const PATIENCE_LAGS = 3;
 const LAG_WEIGHT = 0.1;
 
 /**
- * All claims of a model's pods: confirmed by events, speculative from routing, and the hand-over between the two.
+ * All claims of a model's pods: confirmed by events, speculative from routing, and the hand-over between the two. Changes
+ * apply to confirmed claims in doubt too, which count as guesses (see claim-trust.ts).
  */
 export class PodClaims {
   readonly #confirmed: ConfirmedClaims;
@@ -45,6 +56,9 @@ export class PodClaims {
   readonly #bridges = new Map<string, Map<SpeculativeClaim, Bridge>>();
   /** Those whose prefill is done, longest waiting first. */
   readonly #due = new Set<Bridge>();
+  readonly #trust = new ClaimTrust();
+  /** Pods whose claims are not those that were last kept of them. */
+  readonly #changed = new Set<string>();
   readonly #mostBytes: number;
   #lagMs = ASSUMED_LAG_MS;
 
@@ -63,15 +77,16 @@ export class PodClaims {
 
   /** What the last look-up found for a pod. `segmentTokens` estimates where no event has counted. */
   found(pod: Pod, segmentTokens: number): PodMatch {
-    const confirmedSegments = this.#confirmed.depth(pod);
-    const segments = Math.max(confirmedSegments, this.#speculative.depth(pod));
-    const confirmedTokens = this.#confirmed.tokens(pod);
-    const tokens = segments === 0 ? 0 : confirmedTokens + (segments - confirmedSegments + 0.5) * segmentTokens;
+    const countedSegments = this.#confirmed.depth(pod);
+    const segments = Math.max(countedSegments, this.#speculative.depth(pod));
+    const countedTokens = this.#confirmed.tokens(pod);
+    const isDoubted = this.#trust.isDoubted(pod);
+    const tokens = segments === 0 ? 0 : countedTokens + (segments - countedSegments + 0.5) * segmentTokens;
     return {
       segments,
       tokens: pod.facts.index.mode === "exact" ? tokens : tokens * pod.hitYield,
-      confirmedSegments,
-      confirmedTokens,
+      confirmedSegments: isDoubted ? 0 : countedSegments,
+      confirmedTokens: isDoubted ? 0 : countedTokens,
       hostSegments: this.#confirmed.hostSegments(pod),
     };
   }
@@ -84,13 +99,14 @@ export class PodClaims {
     pods: number,
     nowMs: number,
   ): SpeculativeClaim | undefined {
-    const confirmed = this.#confirmed.depth(pod);
+    const confirmed = this.#trust.isDoubted(pod) ? 0 : this.#confirmed.depth(pod);
     if (2 * confirmed >= segments.length) return undefined;
     // Where events are not all seen, what they confirmed may go unseen too: there a claim stands on its own.
     const start = pod.facts.index.mode === "exact" ? confirmed : 0;
     const claim = this.#speculative.claim(pod, segments, start, capacitySegments, pods, nowMs);
     this.#keepWithinBound(pod);
     if (pod.facts.index.mode === "exact") this.#bridgesOf(pod).set(claim, { claim, prefilledAtMs: undefined });
+    else this.#changed.add(pod.id);
     return claim;
   }
 
@@ -118,11 +134,66 @@ export class PodClaims {
 
   /** What a pod's events confirm. */
   confirmedOf(pod: Pod): ConfirmedSegments {
+    if (this.#trust.isDoubted(pod)) return { gpu: new Uint32Array(0), host: new Uint32Array(0) };
     return this.#confirmed.segmentsOf(pod);
+  }
+
+  /** Changes of the pod's claims may be missing: they are in doubt. */
+  doubt(pod: Pod): void {
+    this.#trust.doubt(pod, this.#confirmed.podSizes(pod).segments > 0);
+  }
+
+  /** What makes sure of a pod's claims; undefined where they are. */
+  remedyFor(pod: Pod): Remedy | undefined {
+    return this.#trust.remedyFor(pod);
+  }
+
+  /** Pods, by id, whose claims are not those that were last kept of them. */
+  get changed(): ReadonlySet<string> {
+    return this.#changed;
+  }
+
+  /** Bytes of `keep`, about. */
+  keptBytes(pod: Pod): number {
+    const { segments } = this.#confirmed.podSizes(pod);
+    return KEPT_CLAIM_BYTES * segments + KEPT_GUESS_BYTES * this.#speculative.podSize(pod);
+  }
+
+  /** What is kept of a pod over a restart, now that it is. */
+  keep(pod: Pod): KeptClaims {
+    this.#changed.delete(pod.id);
+    const { gpu, host } = this.#confirmed.copyOf(pod, MOST_KEPT_CLAIMS);
+    const room = MOST_KEPT_CLAIMS - gpu.words.length - host.words.length;
+    // Where events are trusted, guesses are gone in seconds.
+    const guesses = this.#speculative.newestOf(pod, pod.facts.index.mode === "exact" ? 0 : room);
+    return { gpu, host, guesses };
+  }
+
+  /** What is kept of a pod is void. */
+  outdated(podId: string): void {
+    this.#changed.add(podId);
+  }
+
+  /** The pod is gone, and nothing is kept of it any more. */
+  forget(podId: string): void {
+    this.#changed.delete(podId);
+  }
+
+  /** Takes up what was kept of a pod before a restart, in doubt. */
+  restore(pod: Pod, { gpu, host, guesses }: KeptClaims, nowMs: number): void {
+    this.#confirmed.apply(pod, { kind: "store", tier: "gpu", segments: gpu.segments, tokens: gpu.words });
+    this.#confirmed.apply(pod, { kind: "store", tier: "host", segments: host.segments, tokens: host.words });
+    this.#speculative.takeOver(pod, guesses, nowMs);
+    this.doubt(pod);
   }
 
   /** Applies what a pod's events say. */
   apply(pod: Pod, change: ClaimChange, nowMs: number): void {
+    if (change.kind === "check") {
+      this.#trust.check(pod, this.#confirmed.podDigests(pod), change);
+      return;
+    }
+    this.#changed.add(pod.id);
     if (change.kind === "clear") this.trust(pod);
     // Most of what was in the cache a moment ago still is: as a guess it is worth a lot.
     if (change.kind === "doubt") {
@@ -130,6 +201,7 @@ export class PodClaims {
       for (const segments of [host, gpu]) this.#speculative.takeOver(pod, segments, nowMs);
     }
     this.#confirmed.apply(pod, change);
+    if (change.kind === "clear" || change.kind === "restate" || change.kind === "doubt") this.#trust.settle(pod);
     // At once: a removal behind the store, in the same push, must not leave the bridge standing.
     if (change.kind === "store") this.#handOver(pod, nowMs);
     // Where events are not all there is, guesses stand beside them, but not against them.
@@ -151,17 +223,24 @@ export class PodClaims {
   clearPod(pod: Pod): void {
     this.#confirmed.clearPod(pod);
     this.trust(pod);
+    this.#trust.settle(pod);
+    this.#changed.add(pod.id);
   }
 
   /** A pod's claims, in segments. */
-  podSizes(pod: Pod): { readonly confirmed: number; readonly host: number; readonly speculative: number } {
+  podSizes(pod: Pod): PodClaimSizes {
     const { segments, hostSegments } = this.#confirmed.podSizes(pod);
-    return { confirmed: segments, host: hostSegments, speculative: this.#speculative.podSize(pod) };
+    const speculative = this.#speculative.podSize(pod);
+    if (this.#trust.isDoubted(pod)) return { confirmed: 0, host: 0, doubted: segments, speculative };
+    return { confirmed: segments, host: hostSegments, doubted: 0, speculative };
   }
 
   get view() {
+    let doubtedClaims = 0;
+    for (const pod of this.#trust.unsure) doubtedClaims += this.podSizes(pod).doubted;
     return {
-      confirmedClaims: this.#confirmed.size,
+      confirmedClaims: this.#confirmed.size - doubtedClaims,
+      doubtedClaims,
       speculativeClaims: this.#speculative.size,
       droppedClaims: this.#confirmed.dropped,
       eventLagMs: this.#lagMs,
@@ -180,6 +259,7 @@ export class PodClaims {
 
   /** Ends the bridges of a pod whose claims events confirm now. */
   #handOver(pod: Pod, nowMs: number): void {
+    if (this.#trust.isDoubted(pod)) return;
     for (const bridge of this.#bridges.get(pod.id)?.values() ?? []) {
       const { claim, prefilledAtMs } = bridge;
       if (!this.#isConfirmed(claim)) continue;

@@ -2,10 +2,19 @@ import type { LeaseOutcome, RouteRefusal, RouteRequest } from "./placement.ts";
 import type { MadePolicy } from "./policies/definition.ts";
 import { policyNamed, policyNames } from "./policies/registry.ts";
 import type { Policy, PolicyPlacement, PolicyRequest } from "./policy.ts";
-import { newPolicyMemory, type PolicyMemory, remember } from "./policy-memory.ts";
+import { newPolicyMemory, type PolicyMemory, type PolicyMemoryView, remember } from "./policy-memory.ts";
+
+/** Lists of policies' memory as they are kept over a restart, the most recent entries last. */
+export type KeptMemory = {
+  readonly [Name in keyof PolicyMemory]?: PolicyMemory[Name] extends Map<infer Key, infer Value>
+    ? readonly (readonly [Key, Value])[]
+    : never;
+};
 
 /** Names and blends made into policies that are kept. */
 const MOST_KEPT = 256;
+/** The memory is written this often at most. */
+const KEEP_MEMORY_EVERY_MS = 10_000;
 
 /**
  * The policies of one model: made once from their names and parameters, and their memory, which only `placed` and
@@ -16,6 +25,10 @@ export class PoliciesInUse {
   readonly #made = new Map<string, MadePolicy>();
   /** By lease: placements whose policy wants to know what they came to. */
   readonly #unsettled = new Map<string, { readonly policy: Policy; readonly request: PolicyRequest }>();
+
+  /** When the memory was last written, and whether it is another one since. */
+  #memoryKeptAtMs = Number.NEGATIVE_INFINITY;
+  #memoryChanged = false;
 
   /** The policy a request asks for. */
   find({ policy, policyParameters }: RouteRequest): { readonly ok: true; readonly policy: Policy } | RouteRefusal {
@@ -31,6 +44,7 @@ export class PoliciesInUse {
   /** A decision was carried out under this lease. */
   placed(leaseId: string, policy: Policy, placement: PolicyPlacement): void {
     policy.placed?.(placement, this.memory);
+    this.#memoryChanged ||= policy.placed !== undefined;
     if (policy.settled !== undefined) this.#unsettled.set(leaseId, { policy, request: placement.request });
   }
 
@@ -42,6 +56,23 @@ export class PoliciesInUse {
     if (promptTokens === undefined || completionTokens === undefined) return;
     const { policy, request } = unsettled;
     policy.settled?.({ request, promptTokens, completionTokens, nowMs }, this.memory);
+    this.#memoryChanged = true;
+  }
+
+  /** The memory, if it is to be written now: then it counts as kept. */
+  memoryToKeep(nowMs: number): PolicyMemoryView | undefined {
+    if (!this.#memoryChanged || nowMs - this.#memoryKeptAtMs < KEEP_MEMORY_EVERY_MS) return undefined;
+    this.#memoryChanged = false;
+    this.#memoryKeptAtMs = nowMs;
+    return this.memory;
+  }
+
+  /** Takes up a memory that was kept, list by list. */
+  restoreMemory(kept: KeptMemory): void {
+    const lists = this.memory as Record<keyof PolicyMemory, Map<string, unknown>>;
+    for (const [name, entries] of Object.entries(kept) as [keyof PolicyMemory, KeptMemory[keyof PolicyMemory]][]) {
+      for (const [key, value] of entries ?? []) lists[name].set(key, value);
+    }
   }
 }
 

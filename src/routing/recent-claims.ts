@@ -76,6 +76,19 @@ export class RecentClaims {
     return this.#oldest[this.#listOf(pod)] ?? NIL;
   }
 
+  /** Segments of a list's claims, the newest first, `most` of them. */
+  newestSegments(pod: PodSlot, most: number): Uint32Array {
+    const list = this.#listOf(pod);
+    const segments = new Uint32Array(2 * Math.min(most, this.#order === "by pod" ? this.table.podSize(pod) : most));
+    let length = 0;
+    for (let claim = this.#newest[list] ?? NIL; claim !== NIL; claim = this.#get(claim, OLDER)) {
+      if (length === segments.length) break;
+      segments[length++] = this.table.low(claim);
+      segments[length++] = this.table.high(claim);
+    }
+    return segments.subarray(0, length);
+  }
+
   #listOf(pod: PodSlot): number {
     return this.#order === "by pod" ? pod : 0;
   }

@@ -1,6 +1,7 @@
 import type { HitTruthView } from "./hit-truth.ts";
 import type { LearnedRates } from "./learned-rates.ts";
 import type { EngineGauges, PodFacts } from "./pod.ts";
+import type { PodClaimSizes } from "./pod-claims.ts";
 
 /** The admin API's view. */
 export type RouterView = {
@@ -8,6 +9,8 @@ export type RouterView = {
   readonly leasesOpened: number;
   readonly leasesFallen: number;
   readonly confirmedClaims: number;
+  /** Claims of events of before a restart or a lost push: guesses until their collectors have vouched for them. */
+  readonly doubtedClaims: number;
   readonly speculativeClaims: number;
   /** Confirmed claims that found no room. */
   readonly droppedClaims: number;
@@ -26,6 +29,6 @@ export type RouterView = {
     /** Learned share of predicted hits that the engine confirms; discounts predictions where the index is not exact. */
     readonly hitYield: number;
     /** In segments. */
-    readonly claims: { readonly confirmed: number; readonly host: number; readonly speculative: number };
+    readonly claims: PodClaimSizes;
   })[];
 };

@@ -1,3 +1,5 @@
+import { ClaimKeeper } from "./claim-keeper.ts";
+import type { Remedy } from "./claim-trust.ts";
 import type { ConfirmedSegments } from "./confirmed-claims.ts";
 import { decide } from "./decide.ts";
 import { FeedLedger, type FeedVerdict } from "./feeds.ts";
@@ -11,7 +13,8 @@ import type { LeaseOutcome, Placement, RouteRefusal, RouteRequest } from "./plac
 import type { Pod } from "./pod.ts";
 import { PodClaims } from "./pod-claims.ts";
 import { PodRegistry, type ReportedPush } from "./pod-registry.ts";
-import { PoliciesInUse } from "./policies-in-use.ts";
+import { type KeptMemory, PoliciesInUse } from "./policies-in-use.ts";
+import type { PolicyMemoryView } from "./policy-memory.ts";
 import type { Random } from "./random.ts";
 import { DEFAULT_LIMITS, type RouterLimits } from "./router-limits.ts";
 import type { AdoptedLease, RouterSnapshot } from "./router-snapshot.ts";
@@ -31,6 +34,8 @@ type Pending = {
  * randomness of its own.
  */
 export class Router {
+  /** Carries the claims over a restart. Restores them after `restore`. */
+  readonly keeper: ClaimKeeper;
   readonly #instance: string;
   readonly #limits: RouterLimits;
   readonly #random: Random;
@@ -58,6 +63,7 @@ export class Router {
     this.#outlook = new PlacementOutlook(options.nowMs);
     const { mostClaims, mostIndexBytes, claimTtlMs: ttlMs } = this.#limits;
     this.#claims = new PodClaims({ mostClaims, mostIndexBytes, ttlMs }, options.nowMs);
+    this.keeper = new ClaimKeeper(this.#registry, this.#claims);
   }
 
   /** Open leases. */
@@ -150,6 +156,7 @@ export class Router {
       this.#claims.clearPod(pod);
       pod.outlook.forget();
     }
+    if (verdict === "resync") this.#doubtAll(push.source);
     for (const { podId, epoch, change } of push.claims) {
       const pod = this.#registry.get(podId);
       if (pod?.source !== push.source || pod.facts.epoch !== epoch) continue;
@@ -201,6 +208,24 @@ export class Router {
     return pod && this.#claims.confirmedOf(pod);
   }
 
+  /** The pods of a source whose claims may not be the right ones, and what would make sure of them. */
+  unsureOf(source: string): { readonly podId: string; readonly remedy: Remedy }[] {
+    return this.#registry.pods.flatMap((pod) => {
+      const remedy = pod.source === source ? this.#claims.remedyFor(pod) : undefined;
+      return remedy === undefined ? [] : [{ podId: pod.id, remedy }];
+    });
+  }
+
+  /** What policies remember, if it is to be written now. */
+  memoryToKeep(nowMs: number): PolicyMemoryView | undefined {
+    return this.#policies.memoryToKeep(nowMs);
+  }
+
+  /** Takes up what policies remembered. */
+  restoreMemory(kept: KeptMemory): void {
+    this.#policies.restoreMemory(kept);
+  }
+
   /** What a checkpoint holds: pods, leases, feed positions, learned rates. */
   snapshot(nowMs: number): RouterSnapshot {
     return {
@@ -219,12 +244,21 @@ export class Router {
     };
   }
 
-  /** Takes up where a snapshot left off. Restored leases fall unless their holders adopt or renew them. */
+  /**
+   * Takes up where a snapshot left off. Restored leases fall unless their holders adopt or renew them; claims are in doubt
+   * until their collectors have vouched for them.
+   */
   restore(snapshot: RouterSnapshot, nowMs: number): void {
     this.#feeds = new FeedLedger(snapshot.feeds);
     this.#learner = new RateLearner(snapshot.learned);
-    for (const { source, facts } of snapshot.pods) this.#registry.restore(source, facts, nowMs);
+    for (const { source, facts } of snapshot.pods) {
+      this.#claims.doubt(this.#registry.restore(source, facts, nowMs));
+    }
     for (const lease of snapshot.leases) this.adopt(lease, nowMs);
+  }
+
+  #doubtAll(source: string): void {
+    for (const pod of this.#registry.pods) if (pod.source === source) this.#claims.doubt(pod);
   }
 
   #place(request: RouteRequest, leaseId: string, tried: Set<string>, nowMs: number): Placement | RouteRefusal {

@@ -111,6 +111,11 @@ export class SpeculativeClaims {
     for (let at = segments.length - 2; at >= 0; at -= 2) this.#claims.touch(segments, at, pod.slot, stamp);
   }
 
+  /** What is believed of a pod, the last touched segments first, `most` of them. */
+  newestOf(pod: Pod, most: number): Uint32Array {
+    return this.#claims.newestSegments(pod.slot, most);
+  }
+
   /** Removes the claims of a pod that nobody touched for longest, down to `keep` of them. */
   evictDownTo(pod: Pod, keep: number): void {
     while (this.podSize(pod) > keep) this.#claims.delete(this.#claims.oldest(pod.slot));

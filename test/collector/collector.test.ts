@@ -280,6 +280,20 @@ describe("startCollector", () => {
     expect(clearsOf(edge)).toEqual(["doubt start-100"]);
   });
 
+  it("doubts them just the same where the edge asks what they sum to", async () => {
+    const publisher = await publisherOf();
+    await list({ name: "ns/a", engine, publisher });
+    const edge = await edgeOf({
+      treat: ({ sequence }) => ({
+        kind: "take",
+        check: sequence === 1 ? [`ns/a/${engine.port}`, "ns/unknown/1"] : [],
+      }),
+    });
+    await collect(edge.url);
+    await until(() => expect(edge.taken.length).toBeGreaterThan(4));
+    expect(clearsOf(edge)).toEqual(["doubt start-100"]);
+  });
+
   it("loses no clear to lost replies, and sends none twice", async () => {
     const publisher = await publisherOf();
     await list({ name: "ns/a", engine, publisher });

@@ -138,7 +138,7 @@ describe("ModelRouter", () => {
       ["local/default/b/8000", 1],
     ]);
     expect(await stubOf(name).ingest(push(7, [pod("a")]))).toEqual({ ok: false, reason: "push_replayed" });
-    expect(await stubOf(name).ingest(push(8, [pod("a")]))).toMatchObject({ ok: true, reply: { resync: [] } });
+    expect(await stubOf(name).ingest(push(8, [pod("a")]))).toMatchObject({ ok: true, reply: { acknowledged: 8 } });
   });
 
   it("after an abort has its holder's lease adopted once and closed once", async () => {

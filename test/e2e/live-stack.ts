@@ -51,6 +51,8 @@ export type StackOptions = {
   readonly settings?: Partial<SettingsFile>;
   /** A tokenizer.json: the collector turns KV events into claims with it. */
   readonly tokenizerJson?: string;
+  /** Where the edge stores Durable Objects; without it, in a folder of the stack's own. */
+  readonly storageFolder?: string;
 };
 
 /** The whole system on loopback: simulated engines, a collector and plain workerd with Durable Objects on disk. */
@@ -90,7 +92,7 @@ export async function startStack(options: StackOptions = {}): Promise<LiveStack>
         ...options.settings,
       },
       secrets: SECRETS,
-      storageFolder: path.join(folder, "objects"),
+      storageFolder: options.storageFolder ?? path.join(folder, "objects"),
       address,
       onLog: (line) => void logs.push(line),
     });

@@ -37,7 +37,7 @@ export class ClaimShadow {
       const pod = this.#pods.get(podIdOf(this.#cluster, claim.pod));
       if (pod === undefined || pod.source !== source || pod.epoch !== claim.epoch) continue;
       if (isReset(claim)) pod.segments.clear();
-      else {
+      else if (claim.kind !== "check") {
         for (const segment of namesOf(claim.segments)) {
           if (claim.kind === "store") pod.segments.add(segment);
           else pod.segments.delete(segment);

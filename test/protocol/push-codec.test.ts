@@ -30,7 +30,15 @@ const push: PushMessage = {
       segments: new Uint8Array([1, 2, 3, 4, 5, 6, 7, 255]),
       tokens: new Uint8Array([64, 0, 0, 0]),
     },
+    {
+      kind: "check",
+      pod: "default/engine-0/8000",
+      epoch: "1785000000.25",
+      gpu: { low: 0x04030201, high: 0xff070605 },
+      host: { low: 0, high: 0 },
+    },
   ],
+  checks: true,
 };
 
 describe("push codec", () => {

@@ -197,6 +197,7 @@ class Pair {
       expect(claims.podSizes(this.pod(index))).toEqual({
         confirmed: gpu.size + host,
         host,
+        doubted: 0,
         speculative: speculative.size,
       });
     }

@@ -151,7 +151,7 @@ function resetOf(dropped: readonly ClaimChange[], pod: string): ClaimReset["kind
 }
 
 function sizeOf(change: ClaimChange): number {
-  const segments = isReset(change) ? 0 : change.segments.byteLength;
+  const segments = "segments" in change ? change.segments.byteLength : 0;
   const tokens = change.kind === "store" ? change.tokens.byteLength : 0;
   return CHANGE_OVERHEAD_BYTES + change.pod.length + change.epoch.length + segments + tokens;
 }

@@ -33,6 +33,8 @@ export type FeedOptions = {
   readonly reports: () => PodReport[];
   /** All claims of the pod are to be sent again. */
   readonly onResync: (podName: string) => void;
+  /** The edge wants to know what the pod's claims sum to. */
+  readonly onCheck: (podName: string) => void;
   /** A message is about to be filled: adds claims that wait elsewhere, about so many bytes. True if more are to come. */
   readonly gather: (roomBytes: number) => boolean;
   /** The edge knows that the last pod is gone. */
@@ -126,7 +128,8 @@ export class Feed {
     this.#lastPushAtMs = performance.now();
     const pods = reports();
     const stopTimer = metrics.pushDurationSeconds.startTimer();
-    const outcome = await post({ schema: PUSH_SCHEMA, model, source, instance, pods, ...this.#nextSealed() });
+    const about = { schema: PUSH_SCHEMA, model, source, instance, pods, checks: true } as const;
+    const outcome = await post({ ...about, ...this.#nextSealed() });
     stopTimer();
     this.#pushing = false;
     if (this.#closed) return;
@@ -149,6 +152,7 @@ export class Feed {
         this.#replays = 0;
         this.#spacingMs = Math.max(this.#options.timing.debounceMs, outcome.reply.nextPushMs);
         this.#arrived(outcome.reply.resync);
+        for (const pod of outcome.reply.check ?? []) this.#options.onCheck(pod);
         if (wasEmpty) this.#options.onEmpty();
         return;
       case "replayed":

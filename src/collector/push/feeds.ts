@@ -22,6 +22,7 @@ export type FeedsOptions = {
   /** All pods that are followed now. */
   readonly pods: () => Iterable<FeedPod>;
   readonly onResync: (podName: string) => void;
+  readonly onCheck: (podName: string) => void;
   /** Adds the pod's claims that wait elsewhere, about so many bytes. True if more are to come. */
   readonly gather: (podName: string, roomBytes: number) => boolean;
   readonly nowMs: () => number;

@@ -154,6 +154,12 @@ export class EventTranslator implements KvEventSink {
     else this.#reset("doubt", name, epoch);
   }
 
+  onCheck(name: string, epoch: Epoch): void {
+    const followed = this.#followed.get(name);
+    if (followed?.translation !== undefined) followed.translation.check();
+    else this.#reset("doubt", name, epoch);
+  }
+
   onGone(name: string): void {
     const target = this.#saveable().find((one) => one.name === name);
     if (target !== undefined) void this.#saver?.save(target);

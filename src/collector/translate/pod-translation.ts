@@ -150,12 +150,21 @@ export class PodTranslation {
 
   /** Sends all claims anew: a reset at once, the rest as `collect` asks for it, with the changes that come meanwhile. */
   resync(): void {
-    // What nobody has confirmed is not claimed: the tables' or, before there are any, an earlier start's.
-    const isUncertain = this.#restoredHistory !== undefined || this.#history === "unproven";
-    this.#reset(isUncertain ? "doubt" : "restate");
-    if (isUncertain) return;
+    this.#reset(this.#isUncertain ? "doubt" : "restate");
+    if (this.#isUncertain) return;
     for (const rank of this.#ranks.values()) rank.forest.held.hideAll();
     this.#unsent = [...this.#ranks.values()].map((rank) => ({ rank, next: 1 }));
+  }
+
+  /** Says what all claims handed on so far sum to. */
+  check(): void {
+    if (this.#isUncertain) {
+      this.#reset("doubt");
+      return;
+    }
+    this.#handOn();
+    const { gpu, host } = this.#claims.digests;
+    this.#options.emit({ kind: "check", pod: this.#options.pod, epoch: this.#epoch, gpu, host });
   }
 
   /** Hands on what waits, and about `roomBytes` of a resync. True if more of it is to come. */
@@ -209,6 +218,11 @@ export class PodTranslation {
     this.#restoredHistory = saved.history;
     this.#log.drop();
     return true;
+  }
+
+  /** What nobody has confirmed is not claimed: the tables' or, before there are any, an earlier start's. */
+  get #isUncertain(): boolean {
+    return this.#restoredHistory !== undefined || this.#history === "unproven";
   }
 
   /** Tells tables of another secret or model apart, without telling the secret. */

@@ -1,3 +1,4 @@
+import type { ClaimDigest } from "../../protocol/push-message.ts";
 import { GPU, type Grade, HOST, NONE } from "./block-grade.ts";
 import type { ClaimLog } from "./claim-log.ts";
 
@@ -17,6 +18,8 @@ export class SegmentClaims {
   #onGpu = new Uint32Array(LEAST_SLOTS);
   #onHost = new Uint32Array(LEAST_SLOTS);
   #size = 0;
+  /** By grade: the sums of the low and of the high words of its segments' hashes. */
+  readonly #sums = new Uint32Array(6);
 
   constructor(log: ClaimLog) {
     this.#log = log;
@@ -31,6 +34,11 @@ export class SegmentClaims {
     return 16 * this.#low.length;
   }
 
+  /** What is claimed in each tier, as sums to compare with the edge's. */
+  get digests(): { readonly gpu: ClaimDigest; readonly host: ClaimDigest } {
+    return { gpu: this.#digestOf(GPU), host: this.#digestOf(HOST) };
+  }
+
   /** One more block completes the segment, at this grade. The prompt has `tokens` up to and including the segment. */
   add(low: number, high: number, tokens: number, grade: Grade): void {
     if (3 * this.#size >= 2 * this.#low.length) this.#grow();
@@ -43,7 +51,9 @@ export class SegmentClaims {
     }
     const counts = grade === GPU ? this.#onGpu : this.#onHost;
     counts[slot] = (counts[slot] as number) + 1;
-    if (grade > before) this.#log.store(low, high, tokens, grade);
+    if (grade <= before) return;
+    this.#moved(low, high, before, grade);
+    this.#log.store(low, high, tokens, grade);
   }
 
   /** A block that completed the segment at this grade does so no more. */
@@ -52,6 +62,7 @@ export class SegmentClaims {
     const counts = grade === GPU ? this.#onGpu : this.#onHost;
     counts[slot] = (counts[slot] as number) - 1;
     const after = this.#gradeAt(slot);
+    if (after < grade) this.#moved(low, high, grade, after);
     if (after === NONE) {
       this.#vacate(slot);
       this.#size--;
@@ -63,6 +74,19 @@ export class SegmentClaims {
   clear(): void {
     this.#allocate(LEAST_SLOTS);
     this.#size = 0;
+    this.#sums.fill(0);
+  }
+
+  #moved(low: number, high: number, from: Grade, to: Grade): void {
+    const sums = this.#sums;
+    sums[2 * from] = (sums[2 * from] as number) - low;
+    sums[2 * from + 1] = (sums[2 * from + 1] as number) - high;
+    sums[2 * to] = (sums[2 * to] as number) + low;
+    sums[2 * to + 1] = (sums[2 * to + 1] as number) + high;
+  }
+
+  #digestOf(grade: Grade): ClaimDigest {
+    return { low: this.#sums[2 * grade] as number, high: this.#sums[2 * grade + 1] as number };
   }
 
   #gradeAt(slot: number): Grade {

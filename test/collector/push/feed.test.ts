@@ -31,6 +31,7 @@ function start(options: {
 }) {
   const attempts: PushMessage[] = [];
   const resyncs: string[] = [];
+  const checks: string[] = [];
   const logged: string[] = [];
   const started = new Feed({
     model: "m",
@@ -45,6 +46,7 @@ function start(options: {
     },
     reports: options.pods ?? (() => [POD]),
     onResync: (pod) => resyncs.push(pod),
+    onCheck: (pod) => checks.push(pod),
     gather: options.gather ?? (() => false),
     onEmpty: options.onEmpty ?? (() => undefined),
     random: () => 0.5,
@@ -52,7 +54,7 @@ function start(options: {
     log: pino({ level: "info" }, { write: (line) => void logged.push(line) }),
   });
   feed = started;
-  return { feed: started, attempts, resyncs, logged };
+  return { feed: started, attempts, resyncs, checks, logged };
 }
 
 function acknowledged(nextPushMs: number, resync: string[] = []): PushOutcome {
@@ -160,6 +162,17 @@ describe("Feed", () => {
       [1, [expect.objectContaining({ kind: "store" })]],
       [2, [{ ...CLEAR, kind: "restate" }]],
     ]);
+  });
+
+  it("says that it answers checks, and hands the edge's wish for one on", async () => {
+    const { attempts, checks } = start({
+      answer: () => ({
+        kind: "acknowledged",
+        reply: { acknowledged: 1, resync: [], check: [POD.name], nextPushMs: 3_600_000 },
+      }),
+    });
+    await until(() => expect(checks).toEqual([POD.name]));
+    expect(attempts[0]?.checks).toBe(true);
   });
 
   it("hands the edge's wish for a resync on", async () => {

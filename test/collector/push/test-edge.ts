@@ -12,7 +12,12 @@ export const CLUSTER_KEY = "a cluster's shared secret";
 /** What the edge does with one push that was well signed and well formed. */
 export type Treatment =
   /** Take it, unless its number was taken before. */
-  | { readonly kind: "take"; readonly resync?: readonly string[]; readonly nextPushMs?: number }
+  | {
+      readonly kind: "take";
+      readonly resync?: readonly string[];
+      readonly check?: readonly string[];
+      readonly nextPushMs?: number;
+    }
   /** Take it, and lose the reply. */
   | { readonly kind: "lose_reply" }
   | {
@@ -120,6 +125,8 @@ export class TestEdge {
     const reply = {
       acknowledged: push.sequence,
       resync: treatment.resync ?? [],
+      // An edge of before there were checks sends none.
+      ...(treatment.check !== undefined && { check: treatment.check }),
       nextPushMs: treatment.nextPushMs ?? 20,
     };
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(reply));

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { type ClaimChange, isReset } from "../../../src/protocol/push-message.ts";
 
 export type ClaimedSegment = { readonly tier: "gpu" | "host"; readonly tokens: number };
@@ -9,6 +10,7 @@ export class EdgeModel {
   readonly #before: ReadonlyMap<string, string>;
   changes = 0;
   clears = 0;
+  checks = 0;
 
   /** `before` names the segment before each: that claims are closed under prefixes is checked after every change. */
   constructor(before: ReadonlyMap<string, string> = new Map()) {
@@ -25,11 +27,26 @@ export class EdgeModel {
     }
   }
 
+  /** The sums of a tier's segments, as docs/push-format.md describes them. */
+  sumsOf(tier: "gpu" | "host"): { readonly low: number; readonly high: number } {
+    const names = [...this.claims].flatMap(([name, claim]) => (claim.tier === tier ? [name] : []));
+    const sum = (from: number) =>
+      Number(names.reduce((total, name) => total + BigInt(`0x${name.slice(from, from + 8)}`), 0n) % 2n ** 32n);
+    return { low: sum(8), high: sum(0) };
+  }
+
   #applyOne(change: ClaimChange): void {
     this.changes++;
     if (isReset(change)) {
       this.clears++;
       this.claims.clear();
+      return;
+    }
+    if (change.kind === "check") {
+      this.checks++;
+      const { gpu, host } = change;
+      const sums = { gpu: this.sumsOf("gpu"), host: this.sumsOf("host") };
+      if (!isDeepStrictEqual({ gpu, host }, sums)) throw new Error("the sums are not those of what was claimed");
       return;
     }
     const names = segmentNames(change.segments);

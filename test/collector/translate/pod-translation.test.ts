@@ -207,6 +207,21 @@ describe("PodTranslation", () => {
     expect(edge.claims.size).toBe(0);
   });
 
+  it("says what its claims sum to, those that still waited included", () => {
+    const { translation, edge, take } = translate();
+    const blocks = chain("a", 10, 100);
+    take([storedEvent(blocks, BLOCK_TOKENS)]);
+    translation.check();
+    expect([...edge.claims.keys()]).toEqual(namesOf(blocks));
+    expect([edge.checks, edge.clears]).toEqual([1, 0]);
+  });
+
+  it("doubts its claims when asked what they sum to before the engine has confirmed them", () => {
+    const { translation, edge } = translate();
+    translation.check();
+    expect([edge.checks, edge.clears]).toEqual([0, 1]);
+  });
+
   it("ends a resync with what the table holds, whatever happens while its pages are asked for", () => {
     const step = fc.oneof(
       { weight: 5, arbitrary: fc.record({ do: fc.constant("store" as const), block: fc.nat(47), run: fc.nat(5) }) },
@@ -214,6 +229,7 @@ describe("PodTranslation", () => {
       { weight: 2, arbitrary: fc.record({ do: fc.constant("offload" as const), block: fc.nat(47) }) },
       { weight: 3, arbitrary: fc.record({ do: fc.constant("page" as const), bytes: fc.nat(60) }) },
       { weight: 1, arbitrary: fc.record({ do: fc.constant("resync" as const) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant("check" as const) }) },
       { weight: 1, arbitrary: fc.record({ do: fc.constant("clear" as const), rank: fc.nat(1) }) },
     );
     const tree = branchingTree();
@@ -226,6 +242,7 @@ describe("PodTranslation", () => {
           const model = models[rank] as CacheModel;
           if (one.do === "page") translation.collect(one.bytes);
           else if (one.do === "resync") translation.resync();
+          else if (one.do === "check") translation.check();
           else if (one.do === "clear") {
             models[one.rank]?.clear();
             take([CLEARED], one.rank);
@@ -243,6 +260,10 @@ describe("PodTranslation", () => {
           }
         }
         while (translation.collect(100));
+        // The model of the edge compares the sums with what it holds.
+        const { checks } = edge;
+        translation.check();
+        if (steps.some(([one]) => one.do === "store")) expect(edge.checks).toBe(checks + 1);
         const expected = new Map([...(models[0] as CacheModel).claims()]);
         for (const [name, claim] of (models[1] as CacheModel).claims()) {
           if (expected.get(name)?.tier !== "gpu") expected.set(name, claim);

@@ -36,6 +36,7 @@ describe("SegmentClaims", () => {
             new Map(expected.map(([name, [, gpu]]) => [name, { tier: gpu > 0 ? "gpu" : "host", tokens: 7 }])),
           );
           expect(claims.size).toBe(expected.length);
+          expect(claims.digests).toEqual({ gpu: edge.sumsOf("gpu"), host: edge.sumsOf("host") });
         }
       }),
       { numRuns: 100 },
