@@ -1,11 +1,22 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
+/** The collector counts and shows, no more: the rest of prom-client would load `cluster`, `https` and OpenTelemetry. */
+const registryOnly: Plugin = {
+  name: "prom-client's registry only",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.\/lib\/(pushgateway|cluster|defaultMetrics|summary)$/ }, ({ path: unused, importer }) =>
+      importer.includes("prom-client") ? { path: unused, namespace: "unused" } : undefined,
+    );
+    onLoad({ filter: /./, namespace: "unused" }, () => ({ contents: "" }));
+  },
+};
+
 /** Where the collector is built: below the repository, since what is not bundled is found in its node_modules. */
-export const COLLECTOR_FOLDER = path.join(ROOT, "dist", "collector");
+const COLLECTOR_FOLDER = path.join(ROOT, "dist", "collector");
 
 /**
  * Builds the collector as it is shipped: one file, `main.js`, and beside it the program that reads a tokenizer. Modules
@@ -24,6 +35,7 @@ export async function buildCollector(): Promise<string> {
     target: "node20",
     // A native module.
     external: ["zeromq"],
+    plugins: [registryOnly],
     // CommonJS packages ask for Node's modules by `require`.
     banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
     logLevel: "warning",

@@ -17,7 +17,7 @@ const SEGMENT_BYTES = 256;
 const START_MS = 30_000;
 
 /** As scripts/collector starts it. */
-const FRUGAL = { nodeArgs: ["--max-semi-space-size=4"], env: { MALLOC_ARENA_MAX: "1" } };
+const FRUGAL = { nodeArgs: ["--max-semi-space-size=2", "--heap-growing-percent=20"], env: { MALLOC_ARENA_MAX: "1" } };
 
 const metricsLine = z.object({ url: z.string(), msg: z.literal("metrics") });
 

@@ -38,12 +38,13 @@ function loadedTokenizer({ bytes, starts, rules }: Extract<TokenizerAnswer, { ok
 }
 
 /** Built, all of the collector is one file, and the reader another beside it. */
-const SUFFIX = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
-const READER = fileURLToPath(new URL(`./tokenizer-reader${SUFFIX}`, import.meta.url));
+const READER = import.meta.url.endsWith(".ts")
+  ? new URL("./tokenizer-reader.ts", import.meta.url)
+  : new URL("./tokenizer-reader.js", import.meta.url);
 
 function readElsewhere(file: string): Promise<TokenizerAnswer> {
   return new Promise((resolve) => {
-    const reader = fork(READER, [file], { serialization: "advanced", execArgv: [] });
+    const reader = fork(fileURLToPath(READER), [file], { serialization: "advanced", execArgv: [] });
     reader.once("message", (answer: TokenizerAnswer) => resolve(withOwnArrays(answer)));
     reader.once("error", (error) => resolve({ ok: false, message: error.message }));
     // After a message this changes nothing any more.
