@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
-import { Agent } from "undici";
 import { loadSegmentHasher } from "../prefix/segment-hash.ts";
 import { importHmacKey } from "../protocol/hmac-key.ts";
 import { createCollectorMetrics, type IndexCount } from "./collector-metrics.ts";
@@ -8,6 +7,7 @@ import type { Endpoint, Endpoints, EndpointsModel } from "./endpoints-file.ts";
 import { EndpointsWatch } from "./endpoints-watch.ts";
 import { Handshakes } from "./handshake/handshakes.ts";
 import { RenderingSource } from "./handshake/rendering-source.ts";
+import { HttpRequests } from "./http-requests.ts";
 import { type MetricsServer, startMetricsServer } from "./metrics-server.ts";
 import { Pod, type PodTiming } from "./pod.ts";
 import { EdgeRequests } from "./push/edge-requests.ts";
@@ -99,7 +99,7 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
     translation: counts,
     tables: sink.sizes,
   }));
-  const dispatcher = new Agent({ connect: { timeout: timing.scrapeTimeoutMs } });
+  const http = new HttpRequests();
   const abort = new AbortController();
   const nowMs = Date.now;
   const edge = new EdgeRequests({
@@ -107,7 +107,7 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
     cluster,
     key: await importHmacKey(options.clusterKey),
     timeoutMs: timing.pushTimeoutMs,
-    dispatcher,
+    http,
     nowMs,
     signal: abort.signal,
   });
@@ -178,7 +178,7 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
       sink,
       handshakes,
       onChange: () => feeds.podChanged(pod.name, pod.baseModel),
-      dispatcher,
+      http,
       metrics,
       log,
       nowMs,
@@ -214,7 +214,7 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
     log,
   }).catch(async (error: unknown) => {
     await server?.close();
-    await dispatcher.destroy();
+    http.close();
     throw error;
   });
 
@@ -227,7 +227,7 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
       await sink.close();
       await Promise.all([...pods.values()].map((pod) => pod.close()));
       await server?.close();
-      await dispatcher.destroy();
+      http.close();
     },
   };
 }

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { parse, YAMLParseError } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 
 /** One engine to follow, checked and complete. */
 export type Endpoint = {

@@ -1,9 +1,9 @@
-import { type Dispatcher, fetch, type Response } from "undici";
-import { z } from "zod";
+import * as z from "zod";
+import type { HttpAnswer, HttpFault, HttpRequests } from "./http-requests.ts";
 
 /** Why an engine did not give an answer that can be used. */
 export type EngineApiError = {
-  readonly reason: "timeout" | "network" | "status" | "too_large" | "bad_body" | "closed";
+  readonly reason: HttpFault["reason"] | "status" | "bad_body";
   /** With reason `status`. */
   readonly status?: number;
   readonly message: string;
@@ -49,7 +49,7 @@ export type EngineApiOptions = {
   readonly url: string;
   readonly apiKey: string | undefined;
   readonly timeoutMs: number;
-  readonly dispatcher: Dispatcher;
+  readonly http: HttpRequests;
   /** Aborts every request under way. */
   readonly signal: AbortSignal;
 };
@@ -92,94 +92,63 @@ export class EngineApi {
   }
 
   async metrics(path: string): Promise<EngineAnswer<MetricsPage>> {
-    return this.#get(path, async (response) => ({
-      text: await bodyText(response),
-      isJson: response.headers.get("content-type")?.includes("json") ?? false,
-    }));
+    const answer = await this.#send("GET", path);
+    if (!answer.ok) return answer;
+    const { text, header } = answer.value;
+    return { ok: true, value: { text, isJson: header("content-type")?.includes("json") ?? false } };
   }
 
-  health(): Promise<EngineAnswer<string>> {
-    return this.#get("/health", bodyText);
+  /** What it says is not looked at. */
+  health(): Promise<EngineAnswer<unknown>> {
+    return this.#send("GET", "/health");
   }
 
   /** Sends JSON text as it stands. */
   async post<Value>(path: string, json: string, schema: z.ZodType<Value>): Promise<EngineAnswer<Value>> {
-    return readJson(path, await this.#send("POST", path, json, bodyText), schema);
+    return readJson(path, await this.#send("POST", path, json), schema);
   }
 
   async #json<Value>(path: string, schema: z.ZodType<Value>): Promise<EngineAnswer<Value>> {
-    return readJson(path, await this.#get(path, bodyText), schema);
+    return readJson(path, await this.#send("GET", path), schema);
   }
 
-  #get<Value>(path: string, read: (response: Response) => Promise<Value>): Promise<EngineAnswer<Value>> {
-    return this.#send("GET", path, undefined, read);
-  }
-
-  async #send<Value>(
-    method: "GET" | "POST",
-    path: string,
-    json: string | undefined,
-    read: (response: Response) => Promise<Value>,
-  ): Promise<EngineAnswer<Value>> {
-    const { url, apiKey, timeoutMs, dispatcher, signal } = this.#options;
-    const timeout = AbortSignal.timeout(timeoutMs);
-    try {
-      const response = await fetch(`${url}${path}`, {
-        method,
-        ...(json !== undefined && { body: json }),
-        dispatcher,
-        signal: AbortSignal.any([timeout, signal]),
-        redirect: "manual",
-        headers: {
-          ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
-          ...(json !== undefined && { "content-type": "application/json" }),
-        },
-      });
-      if (response.status !== 200) {
-        await response.body?.cancel();
-        const { status } = response;
-        return { ok: false, error: { reason: "status", status, message: `${path} answered ${status}` } };
-      }
-      return { ok: true, value: await read(response) };
-    } catch (error) {
-      if (signal.aborted) return failure("closed", "the collector is closing");
-      if (timeout.aborted) return failure("timeout", `${path} took longer than ${timeoutMs} ms`);
-      if (error instanceof BodyTooLarge) return failure("too_large", `${path} is over ${MAX_BODY_BYTES} bytes`);
-      return failure("network", `${path}: ${causeOf(error)}`);
-    }
+  async #send(method: "GET" | "POST", path: string, json?: string): Promise<EngineAnswer<EngineResponse>> {
+    const { url, apiKey, timeoutMs, http, signal } = this.#options;
+    const answer = await http.send({
+      method,
+      url: `${url}${path}`,
+      headers: {
+        ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+        ...(json !== undefined && { "content-type": "application/json" }),
+      },
+      body: json,
+      timeoutMs,
+      mostBytes: MAX_BODY_BYTES,
+      signal,
+    });
+    if (!answer.ok) return failure(answer.fault.reason, `${path}: ${answer.fault.message}`);
+    const { status } = answer;
+    if (status === 200) return { ok: true, value: answer };
+    return { ok: false, error: { reason: "status", status, message: `${path} answered ${status}` } };
   }
 }
 
-function readJson<Value>(path: string, answer: EngineAnswer<string>, schema: z.ZodType<Value>): EngineAnswer<Value> {
+type EngineResponse = Extract<HttpAnswer, { ok: true }>;
+
+function readJson<Value>(
+  path: string,
+  answer: EngineAnswer<EngineResponse>,
+  schema: z.ZodType<Value>,
+): EngineAnswer<Value> {
   if (!answer.ok) return answer;
   let value: unknown;
   try {
-    value = JSON.parse(answer.value);
+    value = JSON.parse(answer.value.text);
   } catch (error) {
     return failure("bad_body", `${path}: ${String(error)}`);
   }
   const parsed = schema.safeParse(value);
   return parsed.success ? { ok: true, value: parsed.data } : failure("bad_body", `${path}: ${parsed.error.message}`);
-}
-
-class BodyTooLarge extends Error {}
-
-async function bodyText(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > MAX_BODY_BYTES) throw new BodyTooLarge();
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
-}
-
-/** undici reports every connection failure as "fetch failed" with the reason inside. */
-function causeOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message || error.cause.name : error.message;
 }
 
 function failure(reason: EngineApiError["reason"], message: string): { ok: false; error: EngineApiError } {

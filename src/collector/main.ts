@@ -1,7 +1,7 @@
 /** The collector's command line; `--help` lists it. */
 import { Command } from "commander";
 import { pino } from "pino";
-import { z } from "zod";
+import * as z from "zod";
 import { startCollector } from "./collector.ts";
 
 const nameText = z

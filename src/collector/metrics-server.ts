@@ -1,7 +1,9 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
+
+// Not imported, for the same reason as in http-requests.ts.
+const { createServer } = process.getBuiltinModule("node:http");
 
 export type MetricsServer = {
   /** `http://127.0.0.1:port/metrics` */

@@ -1,11 +1,11 @@
 import type { Logger } from "pino";
-import type { Dispatcher } from "undici";
 import type { Epoch } from "../protocol/identifiers.ts";
 import type { PodReport } from "../protocol/push-message.ts";
 import type { CollectorMetrics } from "./collector-metrics.ts";
 import type { Endpoint } from "./endpoints-file.ts";
 import { EngineApi, type EngineApiError } from "./engine-api.ts";
 import type { Handshakes } from "./handshake/handshakes.ts";
+import type { HttpRequests } from "./http-requests.ts";
 import type { EventPod, IndexState, KvEventSink } from "./kv-event-sink.ts";
 import { KvEventFollower, type LostTrack } from "./kv-events/follower.ts";
 import type { EngineReading } from "./metrics/engine-reading.ts";
@@ -30,7 +30,7 @@ export type PodOptions = {
   readonly handshakes: Handshakes;
   /** The edge should hear of it at once: state, epoch or served models are other ones. */
   readonly onChange: () => void;
-  readonly dispatcher: Dispatcher;
+  readonly http: HttpRequests;
   readonly metrics: CollectorMetrics;
   readonly log: Logger;
   readonly nowMs: () => number;
@@ -65,7 +65,7 @@ export class Pod {
       url: endpoint.url,
       apiKey: endpoint.apiKey,
       timeoutMs: timing.scrapeTimeoutMs,
-      dispatcher: options.dispatcher,
+      http: options.http,
       signal: this.#abort.signal,
     });
     this.#scraper = new PodScraper({

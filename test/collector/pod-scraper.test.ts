@@ -1,20 +1,20 @@
-import { Agent } from "undici";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { EngineApi } from "../../src/collector/engine-api.ts";
+import { HttpRequests } from "../../src/collector/http-requests.ts";
 import type { EngineKind } from "../../src/collector/metrics/engine-reading.ts";
 import { PodScraper, type ScrapeRound } from "../../src/collector/pod-scraper.ts";
 import { actAsVllm, TestEngine } from "./test-engine.ts";
 
 let engine: TestEngine;
-let dispatcher: Agent;
+let http: HttpRequests;
 
 beforeEach(async () => {
   engine = await TestEngine.start();
-  dispatcher = new Agent();
+  http = new HttpRequests();
 });
 
 afterEach(async () => {
-  await dispatcher.destroy();
+  http.close();
   await engine.close();
 });
 
@@ -23,7 +23,7 @@ function scraper(options: { engine?: EngineKind; apiKey?: string; timeoutMs?: nu
     url: engine.url,
     apiKey: options.apiKey,
     timeoutMs: options.timeoutMs ?? 5000,
-    dispatcher,
+    http,
     signal: new AbortController().signal,
   });
   return new PodScraper({ api, engine: options.engine, modelsEveryMs: 1000, nowMs: options.nowMs ?? (() => 0) });

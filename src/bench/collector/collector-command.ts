@@ -58,10 +58,10 @@ async function collector(options: CollectorCommandOptions): Promise<void> {
   );
   const notes = [
     `events: the simulated engine's scheduler and cache, playing ${conversations.length} conversations of ${source}`,
-    "the collector's own process, events over ZMQ, pushes over HTTP to a sink that counts them",
+    "the collector's own process, built as it is shipped, events over ZMQ, pushes over HTTP to a sink that counts them",
     "blocksPerS: while blocks are evicted, by second of computing time of the process's threads together",
     frugal
-      ? "rssMb: peak, with --max-semi-space-size=4 and MALLOC_ARENA_MAX=1"
+      ? "rssMb: peak, with --max-semi-space-size=2, --heap-growing-percent=20 and MALLOC_ARENA_MAX=1"
       : "rssMb: peak, with the settings of Node and glibc as they are",
     "bytes and recheckedShare: of the paced spell, each pod at its own pace",
   ];

@@ -2,22 +2,22 @@ import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { stringify } from "yaml";
 import { z } from "zod";
 import { parseExposition } from "../../collector/metrics/exposition.ts";
+import { buildCollector } from "../../selfhost/collector-bundle.ts";
 import { waitUntil } from "../stack/wait-until.ts";
 import type { EngineStandIn } from "./engine-stand-in.ts";
 import { MeasuredProcess, type ProcessUsage } from "./measured-process.ts";
 
-const SCRIPT = new URL("../../collector/main.ts", import.meta.url);
+const REPORT = new URL("./usage-report.ts", import.meta.url);
 const SEGMENT_BYTES = 256;
 const START_MS = 30_000;
 
-/**
- * How a collector is to be started where memory is short: V8 lets its young generation grow to a hundred megabytes when
- * there is room, and glibc keeps an arena for each thread.
- */
-const FRUGAL = { nodeArgs: ["--max-semi-space-size=4"], env: { MALLOC_ARENA_MAX: "1" } };
+/** As scripts/collector starts it. */
+const FRUGAL = { nodeArgs: ["--max-semi-space-size=2", "--heap-growing-percent=20"], env: { MALLOC_ARENA_MAX: "1" } };
 
 const metricsLine = z.object({ url: z.string(), msg: z.literal("metrics") });
 
@@ -39,14 +39,19 @@ export type CollectorCounts = {
   readonly spoolOverflows: number;
 };
 
-/** The collector, as it is started everywhere, in a process that is measured. */
+/** The collector, built as it is shipped, in a process that is measured. */
 export class MeasuredCollector {
   readonly #process: MeasuredProcess;
   #metricsUrl: string | undefined;
 
-  private constructor(endpointsFile: string, edgeUrl: string, { frugal, nodeArgs }: CollectorStart) {
+  private constructor(
+    programs: { readonly script: string; readonly report: string },
+    endpointsFile: string,
+    edgeUrl: string,
+    { frugal, nodeArgs }: CollectorStart,
+  ) {
     this.#process = new MeasuredProcess({
-      script: SCRIPT,
+      ...programs,
       args: [
         ...["--endpoints", endpointsFile, "--edge", edgeUrl, "--cluster", "local", "--source", "bench"],
         ...["--metrics-port", "0"],
@@ -80,7 +85,8 @@ export class MeasuredCollector {
       file,
       stringify({ endpoints, models: [{ name: model, tokenizerJson, segmentBytes: SEGMENT_BYTES }] }),
     );
-    const collector = new MeasuredCollector(file, edgeUrl, start);
+    const programs = { script: await buildCollector(), report: await buildReport(folder) };
+    const collector = new MeasuredCollector(programs, file, edgeUrl, start);
     const started = await waitUntil(
       async () => collector.#metricsUrl !== undefined || collector.end !== undefined,
       START_MS,
@@ -119,6 +125,12 @@ export class MeasuredCollector {
   stop(): Promise<void> {
     return this.#process.stop();
   }
+}
+
+async function buildReport(folder: string): Promise<string> {
+  const outfile = path.join(folder, "usage-report.mjs");
+  await build({ entryPoints: [fileURLToPath(REPORT)], outfile, platform: "node", format: "esm" });
+  return outfile;
 }
 
 function metricsUrlIn(line: string): string | undefined {

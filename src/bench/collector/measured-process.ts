@@ -1,12 +1,10 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 
 /** What a process has used since it started, all of its threads together. */
 export type ProcessUsage = { readonly cpuMs: number; readonly peakRssMb: number; readonly rssMb: number };
 
-const REPORT = new URL("./usage-report.ts", import.meta.url).href;
 const PATIENCE_MS = 5_000;
 const LAST_WORDS = 20;
 
@@ -16,17 +14,21 @@ export class MeasuredProcess {
   readonly #gone: Promise<unknown>;
   readonly #lastWords: string[] = [];
 
-  /** `onLine` takes each line of its standard output. `nodeArgs` are for Node itself. */
+  /**
+   * `report` is the built usage-report.ts: built, since stripping its types would cost the process 30 MB. `onLine` takes
+   * each line of its standard output. `nodeArgs` are for Node itself.
+   */
   constructor(options: {
-    readonly script: URL;
+    readonly script: string;
+    readonly report: string;
     readonly args: readonly string[];
     readonly nodeArgs: readonly string[];
     readonly env: Readonly<Record<string, string>>;
     readonly onLine: (line: string) => void;
   }) {
     const { PATH = "", HOME = "" } = process.env;
-    this.#process = fork(fileURLToPath(options.script), options.args, {
-      execArgv: ["--import", REPORT, ...options.nodeArgs],
+    this.#process = fork(options.script, options.args, {
+      execArgv: ["--import", options.report, ...options.nodeArgs],
       env: { PATH, HOME, ...options.env },
       silent: true,
     });

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { EngineAnswer, EngineApi } from "../engine-api.ts";
 import type { Probe } from "./probes.ts";
 

@@ -17,10 +17,10 @@ export type PushOutcome =
 export async function sendPush(edge: EdgeRequests, message: PushMessage): Promise<PushOutcome> {
   const answer = await edge.send({ method: "POST", path: PUSH_PATH, body: await encodePush(message) });
   if (answer.kind === "unreachable") return answer;
-  const { status, headers, text } = answer;
+  const { status, header, text } = answer;
   if (status >= 200 && status < 300) return readReply(text);
   if (status >= 500) return { kind: "unreachable", reason: `the edge answered ${status}` };
-  const reason = headers.get("x-warmpath-reason") ?? reasonIn(text) ?? "no reason given";
+  const reason = header("x-warmpath-reason") ?? reasonIn(text) ?? "no reason given";
   if (status === 409 && reason === "push_replayed") return { kind: "replayed" };
   return { kind: "refused", status, reason };
 }

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { z } from "zod";
+import * as z from "zod";
 
 /** Names the layout: a file of another one is not read. */
 const MAGIC = "warmpath blocks 1\n";

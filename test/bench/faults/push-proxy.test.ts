@@ -2,16 +2,16 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
-import { Agent } from "undici";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { PushProxy } from "../../../src/bench/faults/push-proxy.ts";
+import { HttpRequests } from "../../../src/collector/http-requests.ts";
 import { EdgeRequests } from "../../../src/collector/push/edge-requests.ts";
 import { type PushOutcome, sendPush } from "../../../src/collector/push/send-push.ts";
 import { importHmacKey } from "../../../src/protocol/hmac-key.ts";
 import type { PushMessage } from "../../../src/protocol/push-message.ts";
 import { CLUSTER_KEY, TestEdge } from "../../collector/push/test-edge.ts";
 
-const closing: (() => Promise<void>)[] = [];
+const closing: (() => unknown)[] = [];
 
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
@@ -28,18 +28,18 @@ interface Bench {
 async function startBench(): Promise<Bench> {
   const edge = await TestEdge.start();
   const proxy = await PushProxy.start(edge.url);
-  const dispatcher = new Agent();
+  const http = new HttpRequests();
   closing.push(
     () => edge.close(),
     () => proxy.close(),
-    () => dispatcher.destroy(),
+    () => http.close(),
   );
   const client = new EdgeRequests({
     edgeUrl: proxy.url,
     cluster: "local",
     key: await importHmacKey(CLUSTER_KEY),
     timeoutMs: 10_000,
-    dispatcher,
+    http,
     nowMs: Date.now,
     signal: new AbortController().signal,
   });

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { pino } from "pino";
-import { Agent } from "undici";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { EngineApi } from "../../../src/collector/engine-api.ts";
 import { Handshakes } from "../../../src/collector/handshake/handshakes.ts";
 import { RenderingSource } from "../../../src/collector/handshake/rendering-source.ts";
+import { HttpRequests } from "../../../src/collector/http-requests.ts";
 import type { EventPod } from "../../../src/collector/kv-event-sink.ts";
 import { EdgeRequests } from "../../../src/collector/push/edge-requests.ts";
 import { TokenizerStore } from "../../../src/collector/translate/tokenizer/tokenizer-store.ts";
@@ -37,7 +37,7 @@ beforeAll(() => {
   qwen = { renderer: "jinja", template, specialTokens: {}, rules: "main", textForm };
 });
 
-const closing: (() => Promise<void>)[] = [];
+const closing: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
@@ -55,10 +55,10 @@ async function engineUrl(): Promise<string> {
 }
 
 async function handshake(options: { engineUrl: string; rendering: () => ModelRendering | undefined }) {
-  const dispatcher = new Agent();
+  const http = new HttpRequests();
   const edge = await TestEdge.start({ rendering: options.rendering });
   closing.push(
-    () => dispatcher.destroy(),
+    () => http.close(),
     () => edge.close(),
   );
   const signal = new AbortController().signal;
@@ -67,7 +67,7 @@ async function handshake(options: { engineUrl: string; rendering: () => ModelRen
     cluster: "local",
     key: await importHmacKey(CLUSTER_KEY),
     timeoutMs: 5000,
-    dispatcher,
+    http,
     nowMs: Date.now,
     signal,
   });
@@ -84,7 +84,7 @@ async function handshake(options: { engineUrl: string; rendering: () => ModelRen
     nowMs: () => clock.nowMs,
     log: pino({ level: "silent" }),
   });
-  const api = new EngineApi({ url: options.engineUrl, apiKey: undefined, timeoutMs: 5000, dispatcher, signal });
+  const api = new EngineApi({ url: options.engineUrl, apiKey: undefined, timeoutMs: 5000, http, signal });
   const shake = async (state = pod()) => {
     await handshakes.consider(state, api);
     return handshakes.proofOf(state);

@@ -1,5 +1,5 @@
-import { Agent } from "undici";
 import { afterEach, describe, expect, it } from "vitest";
+import { HttpRequests } from "../../../src/collector/http-requests.ts";
 import { EdgeRequests } from "../../../src/collector/push/edge-requests.ts";
 import { sendPush } from "../../../src/collector/push/send-push.ts";
 import { importHmacKey } from "../../../src/protocol/hmac-key.ts";
@@ -16,21 +16,21 @@ const MESSAGE: PushMessage = {
   claims: [{ kind: "clear", pod: "ns/a/80", epoch: "e" }],
 };
 
-const closing: (() => Promise<void>)[] = [];
+const closing: (() => unknown)[] = [];
 
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
 async function clientOf(edgeUrl: string, options: { key?: string; timeoutMs?: number } = {}): Promise<EdgeRequests> {
-  const dispatcher = new Agent();
-  closing.push(() => dispatcher.destroy());
+  const http = new HttpRequests();
+  closing.push(() => http.close());
   return new EdgeRequests({
     edgeUrl,
     cluster: "local",
     key: await importHmacKey(options.key ?? CLUSTER_KEY),
     timeoutMs: options.timeoutMs ?? 5000,
-    dispatcher,
+    http,
     nowMs: Date.now,
     signal: new AbortController().signal,
   });

@@ -3,7 +3,7 @@
  * thread of the collector would not give back. What is kept goes over as plain arrays.
  */
 import { readFileSync } from "node:fs";
-import { z } from "zod";
+import * as z from "zod";
 import { readTokenizerFile } from "../../../prefix/vocabulary/tokenizer-file.ts";
 import { vocabularyOfTokenizer } from "../../../prefix/vocabulary/tokenizer-vocabulary.ts";
 import { TokenBytes } from "../token-bytes.ts";

@@ -37,14 +37,33 @@ function loadedTokenizer({ bytes, starts, rules }: Extract<TokenizerAnswer, { ok
   return { ok: true, tokenBytes, encoder: new BytePairEncoder(rules.rules, tokenBytes) };
 }
 
-const READER = fileURLToPath(new URL("./tokenizer-reader.ts", import.meta.url));
+/** Built, all of the collector is one file, and the reader another beside it. */
+const READER = import.meta.url.endsWith(".ts")
+  ? new URL("./tokenizer-reader.ts", import.meta.url)
+  : new URL("./tokenizer-reader.js", import.meta.url);
 
 function readElsewhere(file: string): Promise<TokenizerAnswer> {
   return new Promise((resolve) => {
-    const reader = fork(READER, [file], { serialization: "advanced", execArgv: [] });
-    reader.once("message", (answer: TokenizerAnswer) => resolve(answer));
+    const reader = fork(fileURLToPath(READER), [file], { serialization: "advanced", execArgv: [] });
+    reader.once("message", (answer: TokenizerAnswer) => resolve(withOwnArrays(answer)));
     reader.once("error", (error) => resolve({ ok: false, message: error.message }));
     // After a message this changes nothing any more.
     reader.once("exit", (code) => resolve({ ok: false, message: `the reading process ended with code ${code}` }));
   });
+}
+
+/** Arrays arrive as views of the message, all of which each of them would keep in memory. */
+function withOwnArrays(answer: TokenizerAnswer): TokenizerAnswer {
+  if (!answer.ok) return answer;
+  const { bytes, starts, rules } = answer;
+  const own = { ok: true, bytes: bytes.slice(), starts: starts.slice() } as const;
+  if (!rules.ok) return { ...own, rules };
+  const { byteIds, pairs } = rules.rules;
+  const { left, right, rank, joined } = pairs;
+  const ownRules = {
+    ...rules.rules,
+    byteIds: byteIds.slice(),
+    pairs: { left: left.slice(), right: right.slice(), rank: rank.slice(), joined: joined.slice() },
+  };
+  return { ...own, rules: { ok: true, rules: ownRules } };
 }

@@ -1,0 +1,3 @@
+import { buildCollector } from "../src/selfhost/collector-bundle.ts";
+
+await buildCollector();
