@@ -1,4 +1,6 @@
+import type { PodOutcome } from "./health/pod-outcome.ts";
 import type { Pod } from "./pod.ts";
+import type { QueueRefusal } from "./queue/queued-request.ts";
 
 /** A request to be placed: hashes and lengths, never the prompt. */
 export type RouteRequest = {
@@ -22,6 +24,16 @@ export type RouteRequest = {
   readonly user?: string | undefined;
   readonly opening?: string | undefined;
   readonly sloTtftMs?: number | undefined;
+  /** Whom the queue counts it for: the API key's id. */
+  readonly key?: string | undefined;
+  /** Larger leaves the queue first; 0 where none is given. */
+  readonly priority?: number | undefined;
+  /** The key's share beside others; 1 where none is given. */
+  readonly weight?: number | undefined;
+  /** Within what time its first token has to come, from now on. */
+  readonly deadlineMs?: number | undefined;
+  /** Longest answer the client allows, in tokens. */
+  readonly mostOutputTokens?: number | undefined;
 };
 
 /** Why there is no pod for a request. */
@@ -33,7 +45,20 @@ export type RouteRefusal =
       /** What is wrong with the name, the blend or the parameters. */
       readonly problem: string;
     }
-  | { readonly ok: false; readonly reason: "no_endpoints"; readonly podsKnown: number };
+  | { readonly ok: false; readonly reason: "no_endpoints"; readonly podsKnown: number }
+  /** Too many requests were moved lately: the failure is to be passed on. */
+  | { readonly ok: false; readonly reason: "retry_budget" }
+  /** The queue does not take it, or it waited there until its deadline. */
+  | { readonly ok: false; readonly reason: QueueRefusal | "waited_too_long"; readonly retryAfterMs: number };
+
+/** The request waits for a pod. It leaves the queue by itself, or when its client does (`abandon`). */
+export type HeldRequest = {
+  readonly ok: false;
+  readonly reason: "held";
+  readonly heldId: string;
+  /** How long that is expected to take. */
+  readonly waitMs: number;
+};
 
 /** A decision with every candidate's terms. `terms[i]` belongs to `candidates[i]`, its values to `columns`. */
 export type DecisionRecord = {
@@ -60,6 +85,8 @@ export type Placement = {
 /** How a request ended, as its holder tells. */
 export type LeaseOutcome = {
   readonly kind: "completed" | "failed" | "client_left";
+  /** What it says of the pod; inferred from `kind` where absent. */
+  readonly podOutcome?: PodOutcome | undefined;
   readonly promptTokens?: number | undefined;
   readonly cachedTokens?: number | undefined;
   readonly completionTokens?: number | undefined;

@@ -39,6 +39,11 @@ export class RequestQueue<Payload> {
     return this.#room.size;
   }
 
+  /** When the next request's time is over; undefined while nobody waits. */
+  get nextDeadlineAtMs(): number | undefined {
+    return this.#room.nextDeadlineAtMs;
+  }
+
   /** The measured pace, as a checkpoint keeps it. Those that wait are not kept: their callers are gone too. */
   get drainState(): DrainState {
     return this.#drain.state;
