@@ -1,11 +1,11 @@
 import { RpcTarget } from "cloudflare:workers";
-import type { FinishCall, MoveReply } from "./routing-rpc.ts";
+import type { FinishCall, MoveCall, MoveReply } from "./routing-rpc.ts";
 
 /** What a lease asks of the object that opened it. */
 export type LeaseKeeper = {
   firstToken(leaseId: string, waitMs: number): void;
   renew(leaseId: string): boolean;
-  move(leaseId: string, explain: boolean): MoveReply;
+  move(leaseId: string, explain: boolean, call: MoveCall): MoveReply;
   finish(leaseId: string, outcome: FinishCall): void;
 };
 
@@ -36,8 +36,8 @@ export class LeaseStub extends RpcTarget {
   }
 
   /** The pod failed before the first body byte: places the request on another one, under the same lease. */
-  move(): MoveReply {
-    return this.#keeper.move(this.#leaseId, this.#explain);
+  move(call: MoveCall = {}): MoveReply {
+    return this.#keeper.move(this.#leaseId, this.#explain, call);
   }
 
   /** Closes the lease with what is known of its end. */

@@ -2,17 +2,21 @@ import { DurableObject } from "cloudflare:workers";
 import { type ClusterName, podIdOf } from "../src/protocol/identifiers.ts";
 import type { PodReport, ClaimChange as PushedClaim, PushMessage, PushReply } from "../src/protocol/push-message.ts";
 import type { ClaimChange, ConfirmedSegments } from "../src/routing/confirmed-claims.ts";
-import type { Placement, RouteRefusal } from "../src/routing/placement.ts";
+import type { HeldRequest, Placement, RouteRefusal } from "../src/routing/placement.ts";
 import type { PodFacts } from "../src/routing/pod.ts";
 import { Router } from "../src/routing/router.ts";
 import type { RouterView } from "../src/routing/router-view.ts";
+import { RULES_OF_OLD_CALLERS, routingRules } from "../src/routing/routing-rules.ts";
 import { createCheckpointTable, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { GIVEN_UP, HeldPlace, type HeldResult, HeldStub, PlaceStub } from "./held-stub.ts";
 import { type LeaseKeeper, LeaseStub } from "./lease-stub.ts";
-import type { AdoptCall, AdoptReply, RouteCall, RoutedRequest, RouteReply } from "./routing-rpc.ts";
+import type { AdoptCall, AdoptReply, HeldReply, RouteCall, RoutedRequest, RouteReply } from "./routing-rpc.ts";
 
 const CHECKPOINT_MS = 1_000;
 /** While leases are open but nothing changes, the alarm only looks for fallen ones. */
 const SWEEP_MS = 5_000;
+/** While requests are held it also looks for those whose time is over, and for pods that have worked off their backlog. */
+const HELD_SWEEP_MS = 1_000;
 
 /** What a push's reply says, or that its numbers were taken before. */
 export type IngestReply =
@@ -26,13 +30,22 @@ export type IngestReply =
 export class ModelRouter extends DurableObject {
   readonly #router: Router;
   readonly #keeper: LeaseKeeper;
+  /** By id of a held request: hands it what became of it. */
+  readonly #held = new Map<string, (result: HeldResult) => void>();
+  /** The rules now in force, as they were sent. */
+  #rules: string | undefined;
   #alarmArmed = false;
   #dirty = false;
 
   constructor(ctx: DurableObjectState, env: unknown) {
     super(ctx, env as Cloudflare.Env);
     const nowMs = Date.now();
-    this.#router = new Router({ instance: crypto.randomUUID().slice(0, 13), random: Math.random, nowMs });
+    this.#router = new Router({
+      instance: crypto.randomUUID().slice(0, 13),
+      random: Math.random,
+      nowMs,
+      released: (heldId, result) => this.#release(heldId, result),
+    });
     createCheckpointTable(ctx.storage.sql);
     const snapshot = readCheckpoint(ctx.storage.sql);
     if (snapshot !== undefined) this.#router.restore(snapshot, nowMs);
@@ -40,7 +53,7 @@ export class ModelRouter extends DurableObject {
     this.#keeper = {
       firstToken: (leaseId, waitMs) => router.firstToken(leaseId, waitMs, Date.now()),
       renew: (leaseId) => router.renew(leaseId, Date.now()),
-      move: (leaseId, explain) => replyOf(router.move(leaseId, Date.now()), explain),
+      move: (leaseId, explain, { podOutcome }) => replyOf(router.move(leaseId, Date.now(), podOutcome), explain),
       finish: (leaseId, outcome) => {
         router.finish(leaseId, outcome, Date.now());
         this.#changed();
@@ -48,11 +61,18 @@ export class ModelRouter extends DurableObject {
     };
   }
 
-  /** Places a request and opens its lease. One billed request for the whole life of the lease. */
-  route(call: RouteCall): RouteReply {
-    const placed = replyOf(this.#router.route(call, Date.now()), call.explain);
+  /**
+   * Places a request and opens its lease, or holds it until a pod has room. One billed request for the whole life of the
+   * lease and of the wait before it.
+   */
+  route(call: RouteCall): RouteReply | HeldReply {
+    const nowMs = Date.now();
+    this.#configure(call.rules, nowMs);
+    const result = this.#router.route(call, nowMs);
     this.#changed();
-    return placed.ok ? { ...placed, lease: new LeaseStub(this.#keeper, placed.leaseId, call.explain) } : placed;
+    return !result.ok && result.reason === "held"
+      ? this.#hold(result, call.explain)
+      : this.#opened(result, call.explain);
   }
 
   /** Takes over a lease that an earlier instance of this object opened. */
@@ -101,7 +121,44 @@ export class ModelRouter extends DurableObject {
     if (this.#router.sweep(nowMs) > 0) this.#dirty = true;
     if (this.#dirty) writeCheckpoint(this.ctx.storage.sql, this.#router.snapshot(nowMs));
     this.#dirty = false;
-    if (this.#router.leases > 0) this.#armAlarm(SWEEP_MS);
+    const { nextDeadlineAtMs } = this.#router;
+    if (nextDeadlineAtMs !== undefined) this.#armAlarm(Math.min(HELD_SWEEP_MS, Math.max(1, nextDeadlineAtMs - nowMs)));
+    else if (this.#router.leases > 0) this.#armAlarm(SWEEP_MS);
+  }
+
+  /** Rules come with each request, as text: comparing it costs less than reading it. */
+  #configure(rules: string | undefined, nowMs: number): void {
+    if (rules === this.#rules) return;
+    this.#rules = rules;
+    this.#router.configure(rules === undefined ? RULES_OF_OLD_CALLERS : routingRules(JSON.parse(rules)), nowMs);
+  }
+
+  #opened(result: Placement | RouteRefusal, explain: boolean): RouteReply {
+    const placed = replyOf(result, explain);
+    return placed.ok ? { ...placed, lease: new LeaseStub(this.#keeper, placed.leaseId, explain) } : placed;
+  }
+
+  #hold({ heldId, waitMs }: HeldRequest, explain: boolean): HeldReply {
+    const { promise, resolve } = Promise.withResolvers<HeldResult>();
+    this.#held.set(heldId, resolve);
+    const place = new HeldPlace(
+      {
+        abandon: () => {
+          this.#router.abandon(heldId);
+          this.#release(heldId, GIVEN_UP);
+        },
+        replyOf: (result) => this.#opened(result, explain),
+        drop: (leaseId) => this.#keeper.finish(leaseId, { kind: "client_left" }),
+      },
+      promise,
+    );
+    return { ok: false, reason: "held", waitMs, held: new HeldStub(place), place: new PlaceStub(place) };
+  }
+
+  #release(heldId: string, result: HeldResult): void {
+    this.#held.get(heldId)?.(result);
+    this.#held.delete(heldId);
+    this.#changed();
   }
 
   #changed(): void {

@@ -1,6 +1,9 @@
+import type { PodOutcome } from "../src/routing/health/pod-outcome.ts";
 import type { DecisionRecord, LeaseOutcome } from "../src/routing/placement.ts";
 import type { IndexState } from "../src/routing/pod.ts";
+import type { QueueRefusal } from "../src/routing/queue/queued-request.ts";
 import type { AdoptedLease } from "../src/routing/router-snapshot.ts";
+import type { HeldStub, PlaceStub } from "./held-stub.ts";
 import type { LeaseStub } from "./lease-stub.ts";
 
 /**
@@ -26,6 +29,15 @@ export type RouteCall = {
   readonly opening?: string | undefined;
   /** Within what time the client would like its first token. */
   readonly sloTtftMs?: number | undefined;
+  /** The model's rules for queue and health as JSON text (`GivenRules`). Without them a request is never held. */
+  readonly rules?: string | undefined;
+  /** For the queue: the API key's id, its priority and weight, and the time the request has until its first byte. */
+  readonly key?: string | undefined;
+  readonly priority?: number | undefined;
+  readonly weight?: number | undefined;
+  readonly deadlineMs?: number | undefined;
+  /** Longest answer the client allows. */
+  readonly mostOutputTokens?: number | undefined;
   /** Asks for the whole decision record: for keys with `debug`. */
   readonly explain: boolean;
 };
@@ -56,10 +68,24 @@ export type RefusedRequest =
       readonly known: readonly string[];
       readonly problem?: string;
     }
-  | { readonly ok: false; readonly reason: "no_endpoints"; readonly podsKnown: number };
+  | { readonly ok: false; readonly reason: "no_endpoints"; readonly podsKnown: number }
+  | { readonly ok: false; readonly reason: "retry_budget" }
+  | { readonly ok: false; readonly reason: QueueRefusal | "waited_too_long"; readonly retryAfterMs: number };
+
+/** The request waits for a pod: `place.placed()` tells where it goes. Dispose the reply to give it up. */
+export type HeldReply = {
+  readonly ok: false;
+  readonly reason: "held";
+  readonly waitMs: number;
+  readonly held: HeldStub;
+  readonly place: PlaceStub;
+};
 
 /** `lease` is there exactly when `ok` is true. Dispose the reply when the request is over: it closes the lease. */
 export type RouteReply = (RoutedRequest & { readonly lease: LeaseStub }) | RefusedRequest;
+
+/** What the failed attempt says of its pod. */
+export type MoveCall = { readonly podOutcome?: PodOutcome | undefined };
 
 export type MoveReply = RoutedRequest | RefusedRequest;
 

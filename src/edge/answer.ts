@@ -1,3 +1,4 @@
+import type { PodOutcome } from "../routing/health/pod-outcome.ts";
 import { type Answered, isEventStream } from "./attempt.ts";
 import type { HeldLease } from "./held-lease.ts";
 import { StreamUsage, type Usage, usageInJson } from "./usage.ts";
@@ -27,7 +28,8 @@ export function passOn(answered: Answered, context: AnswerContext): Response {
   const init = { status: response.status, headers: replyHeaders(response, context.headers) };
   if (answered.kind === "whole") {
     const { bytes } = answered;
-    conclude(context, response.ok ? "completed" : "failed", response.ok ? usageInJson(bytes) : undefined);
+    const podOutcome = response.ok ? "answered" : response.status < 500 ? "rejected" : "server_error";
+    conclude(context, response.ok ? "completed" : "failed", response.ok ? usageInJson(bytes) : undefined, podOutcome);
     return new Response(bytes.byteLength === 0 ? null : bytes, init);
   }
   const { readable, writable } = new IdentityTransformStream();
@@ -107,9 +109,10 @@ function conclude(
   context: AnswerContext,
   kind: "completed" | "failed" | "client_left",
   usage: Usage | undefined,
+  podOutcome?: PodOutcome,
 ): void {
   context.over();
-  context.waitUntil(context.lease.finish({ kind, ...usage }));
+  context.waitUntil(context.lease.finish({ kind, podOutcome, ...usage }));
 }
 
 function replyHeaders(response: Response, added: Headers): Headers {

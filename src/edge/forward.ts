@@ -112,7 +112,7 @@ function lastFailure(
     }
     return new Response(response.body, { status: response.status, headers: kept });
   }
-  const tried = moved === undefined ? `${attempts} pods` : "every pod";
+  const tried = moved?.ok === false && moved.reason === "no_endpoints" ? "every pod" : `${attempts} pods`;
   throw new Refusal("upstream_failed", `The request failed on ${tried} before an answer began. Retry.`, { headers });
 }
 

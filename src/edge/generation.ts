@@ -10,6 +10,7 @@ import { Refusal } from "./refusal.ts";
 import { requestAffinity, SESSION_HEADER, sessionName } from "./request-affinity.ts";
 import { holdBody } from "./request-body.ts";
 import { callRoute } from "./router-call.ts";
+import { routingRulesText } from "./routing-rules.ts";
 import { withStreamUsage } from "./usage.ts";
 
 /** Generation requests taken by this isolate: every so-manieth stream has its usage read. */
@@ -43,7 +44,7 @@ export async function generate(call: GenerationCall): Promise<Response> {
     // Who asks for affinity without a session is given one to come back with, as by AIBrix.
     const given = named === undefined && policy.includes("session-affinity") ? crypto.randomUUID() : undefined;
     const { segments, promptBytes, approximate } = await promptSegments(asked, model, settings.limits, hashSecret(env));
-    const reply = await callRoute(env, model, {
+    const asks = {
       model: asked.model,
       policy,
       policyParameters,
@@ -55,8 +56,15 @@ export async function generate(call: GenerationCall): Promise<Response> {
       adapter: model.adapter,
       ...(await requestAffinity(named ?? given, request.headers, asked, key, hashSecret(env))),
       sloTtftMs: sloTtftMs(request.headers),
+      rules: routingRulesText(model.settings),
+      key: key.id,
+      priority: key.priority,
+      weight: key.weight,
+      mostOutputTokens: asked.mostOutputTokens,
       explain: key.debug,
-    });
+    };
+    const patience = { signal: request.signal, untilMs: arrivedMs + settings.limits.firstByteMs };
+    const reply = await callRoute(env, model, asks, patience);
     if (!reply.ok) throw refusalOf(reply, asked.model, policy);
 
     const streamUsage = streamUsageOf(asked, settings.limits.usageOneIn);
@@ -114,11 +122,28 @@ function refusalOf(reply: RefusedRequest, model: string, policy: string): Refusa
       param: "routing-strategy",
     });
   }
-  const why = reply.podsKnown === 0 ? "none is known" : "none of those known is ready";
-  return new Refusal("no_endpoints", `No pod serves the model \`${model}\`: ${why}. Retry shortly.`, {
-    headers: { "retry-after": "5" },
+  if (reply.reason === "no_endpoints") {
+    const why = reply.podsKnown === 0 ? "none is known" : "none of those known is ready";
+    return new Refusal("no_endpoints", `No pod serves the model \`${model}\`: ${why}. Retry shortly.`, {
+      headers: { "retry-after": "5" },
+    });
+  }
+  if (reply.reason === "retry_budget") {
+    return new Refusal("upstream_failed", "Too many requests are being tried again. Retry shortly.");
+  }
+  const seconds = Math.max(1, Math.ceil(reply.retryAfterMs / 1_000));
+  return new Refusal("saturated", `${SATURATED[reply.reason]} Retry after ${seconds} s.`, {
+    headers: { "retry-after": String(seconds) },
   });
 }
+
+/** What a client is told whom the queue refused. */
+const SATURATED = {
+  queue_full: "Every pod of the model is busy and too many requests are waiting already.",
+  deadline_unmeetable: "Every pod of the model is busy, and the request would still be waiting at its deadline.",
+  slo_unmeetable: "Every pod of the model is busy: the first token would come later than `x-slo-ttft-ms` asks for.",
+  waited_too_long: "Every pod of the model stayed busy for as long as the request could wait.",
+} as const;
 
 function describe(
   lease: HeldLease,
