@@ -36,6 +36,7 @@ export type RouteCall = {
   readonly priority?: number | undefined;
   readonly weight?: number | undefined;
   readonly deadlineMs?: number | undefined;
+  readonly streamed?: boolean | undefined;
   /** Longest answer the client allows. */
   readonly mostOutputTokens?: number | undefined;
   /** Asks for the whole decision record: for keys with `debug`. */

@@ -60,6 +60,7 @@ export async function generate(call: GenerationCall): Promise<Response> {
       key: key.id,
       priority: key.priority,
       weight: key.weight,
+      streamed: asked.stream,
       mostOutputTokens: asked.mostOutputTokens,
       explain: key.debug,
     };

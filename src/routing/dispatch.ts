@@ -51,7 +51,7 @@ export class Dispatch {
       // A fleet with an open pod is not saturated: what is in a backlog there is the policy's to weigh.
       if (open.length > 0) return placer.place(arrival, roomy, nowMs);
     }
-    const offered = this.#held.offer(arrival, placer.workOf(request, pods), nowMs);
+    const offered = this.#held.offer(arrival, placer.workOf(request, pods), pods, nowMs);
     if (offered.reason !== "held") return offered;
     return this.pump(rules, nowMs, arrival.id) ?? offered;
   }

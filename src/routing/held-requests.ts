@@ -1,6 +1,8 @@
 import type { Arrival } from "./arrival.ts";
+import { paceOf, type Residence, residenceOn } from "./fleet-pace.ts";
 import { movingMean } from "./moving-mean.ts";
 import type { HeldRequest, LeaseOutcome, RouteRefusal, RouteRequest } from "./placement.ts";
+import type { Pod } from "./pod.ts";
 import { PodlessRequests } from "./podless-requests.ts";
 import { remember } from "./policy-memory.ts";
 import type { DrainState } from "./queue/drain-rate.ts";
@@ -44,7 +46,8 @@ export class HeldRequests {
   readonly #settings: QueueSettings;
   #queue: RequestQueue<Arrival>;
   #rules: QueueRules;
-  #outputTokens = OUTPUT_TOKENS;
+  /** Mean length of the answers; undefined before the first one. */
+  #outputTokens: number | undefined;
 
   constructor(rules: QueueRules, workCost: () => WorkCost) {
     this.#rules = rules;
@@ -90,16 +93,17 @@ export class HeldRequests {
 
   /** How long the answer is expected to be, in tokens. */
   outputTokensOf({ choices, mostOutputTokens }: RouteRequest): number {
-    return choices * Math.min(mostOutputTokens ?? Number.POSITIVE_INFINITY, this.#outputTokens);
+    return choices * Math.min(mostOutputTokens ?? Number.POSITIVE_INFINITY, this.#outputTokens ?? OUTPUT_TOKENS);
   }
 
-  /** Takes a request into the queue, or refuses it with a time to come back. */
-  offer(arrival: Arrival, work: PromptWork, nowMs: number): HeldRequest | RouteRefusal {
+  /** Takes a request that `pods` have no room for into the queue, or refuses it with a time to come back. */
+  offer(arrival: Arrival, work: PromptWork, pods: readonly Pod[], nowMs: number): HeldRequest | RouteRefusal {
     const { id, request, arrivedAtMs } = arrival;
     const { key = "", priority = 0, weight = 1, deadlineMs = DEADLINE_MS, sloTtftMs } = request;
     const lengths = { ...work, outputTokens: this.outputTokensOf(request) };
-    // Who leaves the queue at its deadline still has its prefill to wait for.
-    const prefillMs = Math.min(deadlineMs / 2, ownPrefillMs(lengths, this.#workCost()));
+    const residence = residenceOn(pods);
+    if (residence !== undefined) this.#assumePace(pods, residence);
+    const onPodMs = Math.min(deadlineMs / 2, this.#firstByteMs(request, lengths, residence));
     remember(this.#weights, key, weight, MOST_WEIGHTS);
     const verdict = this.#queue.offer(
       {
@@ -107,7 +111,7 @@ export class HeldRequests {
         key,
         priority,
         enqueuedAtMs: arrivedAtMs,
-        deadlineAtMs: arrivedAtMs + deadlineMs - prefillMs,
+        deadlineAtMs: arrivedAtMs + deadlineMs - onPodMs,
         ...lengths,
         sloTtftMs,
         fingerprint: fingerprintOf(request, key),
@@ -169,6 +173,20 @@ export class HeldRequests {
 
   view(nowMs: number): HeldView {
     return { ...this.#queue.inspect(nowMs), withoutPods: this.#podless.size };
+  }
+
+  #assumePace(pods: readonly Pod[], residence: Residence): void {
+    const { promptWeight, outputWeight } = this.#settings;
+    const outputTokens = this.#outputTokens ?? OUTPUT_TOKENS;
+    const tokensOf = (promptTokens: number, requests: number) =>
+      promptWeight * promptTokens + outputWeight * outputTokens * requests;
+    this.#queue.assumePace(paceOf(pods, residence, tokensOf));
+  }
+
+  /** Who leaves the queue still has to wait for this long for the first byte, or has its deadline missed on the pod. */
+  #firstByteMs(request: RouteRequest, lengths: PromptWork & { outputTokens: number }, residence?: Residence): number {
+    const firstTokenMs = Math.max(residence?.firstTokenMs ?? 0, ownPrefillMs(lengths, this.#workCost()));
+    return request.streamed === false ? firstTokenMs + (residence?.decodeMs ?? 0) : firstTokenMs;
   }
 
   /** What waits, at the measured pace. */

@@ -30,8 +30,10 @@ export type RouteRequest = {
   readonly priority?: number | undefined;
   /** The key's share beside others; 1 where none is given. */
   readonly weight?: number | undefined;
-  /** Within what time its first token has to come, from now on. */
+  /** Within what time the first byte of its answer has to come, from now on. */
   readonly deadlineMs?: number | undefined;
+  /** Its answer comes as it is made, not whole at the end. */
+  readonly streamed?: boolean | undefined;
   /** Longest answer the client allows, in tokens. */
   readonly mostOutputTokens?: number | undefined;
 };

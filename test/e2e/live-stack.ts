@@ -76,7 +76,11 @@ export async function startStack(options: StackOptions = {}): Promise<LiveStack>
         { name: "local", upstream: { kind: "direct" }, pushKeys: ["WARMPATH_CLUSTER_LOCAL_KEY"] },
         { name: "other", upstream: { kind: "direct" }, pushKeys: ["WARMPATH_CLUSTER_OTHER_KEY"] },
       ],
-      models: [{ name: MODEL, adapters: ["sql-lora"] }, { name: "unserved" }],
+      // These tests break pods on purpose, and look at each failure: none is left out, and nobody waits for a first pod.
+      models: [
+        { name: MODEL, adapters: ["sql-lora"], health: { mostEjectedShare: 0, retriesPerSecond: 1_000 } },
+        { name: "unserved", queue: { holdWithoutPods: false } },
+      ],
       keys: [
         { id: "all", sha256: all.sha256, debug: true },
         { id: "narrow", sha256: narrow.sha256, models: ["unserved"] },

@@ -49,6 +49,11 @@ export class RequestQueue<Payload> {
     return this.#drain.state;
   }
 
+  /** What the pace is taken to be as far as none is measured, in weighted tokens per millisecond. */
+  assumePace(tokensPerMs: number): void {
+    this.#drain.assume(tokensPerMs);
+  }
+
   /** Takes a request in or refuses it. Its id must not be waiting. */
   offer(request: QueuedRequest<Payload>, nowMs: number): QueueVerdict {
     if (this.#room.has(request.id)) throw new Error(`request ${request.id} is waiting already`);
@@ -190,7 +195,11 @@ export class RequestQueue<Payload> {
     const dueAtMs = this.#promises.freeFrom(Math.min(latestMs, clearAtMs + beforeMs));
     if (dueAtMs >= latestMs) return latestMs;
     const workTokens = this.#room.workTokensOf(request);
-    this.#promises.promise({ fingerprint, priority, key, workTokens }, dueAtMs, workTokens / pace);
+    this.#promises.promise(
+      { fingerprint, priority, key, workTokens },
+      dueAtMs,
+      Math.min(mostRetryAfterMs, workTokens / pace),
+    );
     return dueAtMs;
   }
 
