@@ -1,6 +1,6 @@
 import { backlogMs } from "./backlog.ts";
 import { foreignLoad, freshGauges } from "./load.ts";
-import type { Pod } from "./pod.ts";
+import type { EngineGauges, Pod } from "./pod.ts";
 import { type SaturationLimits, saturation } from "./saturation.ts";
 
 /** What a request asks of a pod. */
@@ -38,32 +38,36 @@ export function openPods(pods: readonly Pod[], wanted: WantedRoom, terms: RoomTe
 
 /** Whether no limit can bind anywhere, by bounds that are quick to compute. */
 function allSurelyOpen(pods: readonly Pod[], wanted: WantedRoom, terms: RoomTerms): boolean {
-  if (mayBeFull(pods, terms)) return false;
-  const { mostBacklogMs, mostKvShare = Number.POSITIVE_INFINITY } = terms.limits;
+  const { mostBacklogMs, mostKvShare = Number.POSITIVE_INFINITY, mostInFlight } = terms.limits;
   const mostBacklogTokens = mostBacklogMs * terms.prefillTokensPerMs;
   const wantedTokens = wanted.promptTokens + wanted.outputTokens;
+  let mostOwn = 0;
+  let mostReported = 0;
   for (let i = 0; i < pods.length; i++) {
-    const { backlogTokens, promptTokensInFlight, facts } = pods[i] as Pod;
+    const { inFlight, gauges, backlogTokens, promptTokensInFlight, facts } = pods[i] as Pod;
+    if (inFlight > mostOwn) mostOwn = inFlight;
+    if (gauges !== undefined) mostReported = Math.max(mostReported, reportedRequests(gauges));
     if (backlogTokens > 0 && backlogTokens >= mostBacklogTokens) return false;
     const { capacityTokens } = facts;
     if (capacityTokens !== undefined && promptTokensInFlight + wantedTokens > mostKvShare * capacityTokens)
       return false;
   }
-  return true;
+  return mostOwn + mostReported < mostInFlight;
 }
 
 /** Whether some pod may have too many requests. Those of others are at most all that an engine reports. */
 function mayBeFull(pods: readonly Pod[], { limits }: RoomTerms): boolean {
   let mostOwn = 0;
   let mostReported = 0;
-  for (let i = 0; i < pods.length; i++) {
-    const { inFlight, gauges } = pods[i] as Pod;
-    if (inFlight > mostOwn) mostOwn = inFlight;
-    if (gauges === undefined) continue;
-    const reported = (gauges.running ?? 0) + (gauges.waiting ?? 0);
-    if (reported > mostReported) mostReported = reported;
+  for (const { inFlight, gauges } of pods) {
+    mostOwn = Math.max(mostOwn, inFlight);
+    if (gauges !== undefined) mostReported = Math.max(mostReported, reportedRequests(gauges));
   }
   return mostOwn + mostReported >= limits.mostInFlight;
+}
+
+function reportedRequests({ running = 0, waiting = 0 }: EngineGauges): number {
+  return running + waiting;
 }
 
 function loadOf(pod: Pod, foreign: number, { prefillTokensPerMs, nowMs }: RoomTerms) {
