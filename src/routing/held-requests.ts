@@ -161,6 +161,11 @@ export class HeldRequests {
     ];
   }
 
+  /** Whether the lease's request waited in the queue before. */
+  hasWaited(leaseId: string): boolean {
+    return this.#charged.has(leaseId);
+  }
+
   /** A lease was closed: what the request really took is what its key pays. */
   finished(leaseId: string, { promptTokens, completionTokens }: Partial<LeaseOutcome>): void {
     if (completionTokens !== undefined) this.#outputTokens = movingMean(this.#outputTokens, completionTokens);

@@ -145,10 +145,11 @@ export class Router {
     if (lease === undefined || pending === undefined) return { ok: false, reason: "no_endpoints", podsKnown: 0 };
     const { request, tried } = pending;
     tried.add(lease.pod.id);
-    this.#close(lease, nowMs, false, podOutcomeOf({ kind: "failed", podOutcome }, false));
+    this.#close(lease, nowMs, false, podOutcome ?? "server_error");
     this.#policies.finished(leaseId, { promptTokens: 0, completionTokens: 0 }, nowMs);
     const pods = this.#podsFor(request.model, tried, nowMs);
     const moved = this.#placeAgain(request, leaseId, pods, tried, nowMs);
+    if (!moved.ok) this.#held.finished(leaseId, {});
     this.#pump(nowMs);
     return moved;
   }
@@ -188,24 +189,12 @@ export class Router {
   finish(leaseId: string, outcome: LeaseOutcome, nowMs: number): void {
     const lease = this.#ledger.get(leaseId);
     if (lease === undefined) return;
-    const podOutcome = podOutcomeOf(outcome, lease.firstTokenAtMs !== undefined);
+    const podOutcome = podOutcomeOf(outcome, lease.firstTokenAtMs !== undefined, this.#held.hasWaited(leaseId));
     this.#close(lease, nowMs, outcome.kind === "completed", podOutcome);
     this.#policies.finished(leaseId, outcome, nowMs);
     this.#held.finished(leaseId, outcome);
     this.#learn(lease, outcome, nowMs);
     this.#pump(nowMs);
-  }
-
-  #learn(lease: Lease, outcome: LeaseOutcome, nowMs: number): void {
-    if (outcome.kind === "completed" && lease.firstTokenAtMs !== undefined) {
-      lease.pod.decodeMs = movingMean(lease.pod.decodeMs, nowMs - lease.firstTokenAtMs);
-    }
-    if (outcome.promptTokens === undefined) return;
-    lease.pod.promptTokens += outcome.promptTokens;
-    lease.pod.cachedTokens += outcome.cachedTokens ?? 0;
-    this.#learner.observePromptLength(lease.promptBytes, outcome.promptTokens);
-    if (outcome.cachedTokens === undefined || lease.prediction === undefined) return;
-    this.#truth.observe(lease.prediction.hitTokens, outcome.cachedTokens, lease.prediction.toleranceTokens);
   }
 
   /** Takes a push's pods. `replayed` changes nothing. */
@@ -300,6 +289,18 @@ export class Router {
     this.#health.restore(snapshot.ejections ?? [], nowMs);
     if (snapshot.drain !== undefined) this.#held.restore(snapshot.drain);
     for (const lease of snapshot.leases) this.adopt(lease, nowMs);
+  }
+
+  #learn(lease: Lease, outcome: LeaseOutcome, nowMs: number): void {
+    if (outcome.kind === "completed" && lease.firstTokenAtMs !== undefined) {
+      lease.pod.decodeMs = movingMean(lease.pod.decodeMs, nowMs - lease.firstTokenAtMs);
+    }
+    if (outcome.promptTokens === undefined) return;
+    lease.pod.promptTokens += outcome.promptTokens;
+    lease.pod.cachedTokens += outcome.cachedTokens ?? 0;
+    this.#learner.observePromptLength(lease.promptBytes, outcome.promptTokens);
+    if (outcome.cachedTokens === undefined || lease.prediction === undefined) return;
+    this.#truth.observe(lease.prediction.hitTokens, outcome.cachedTokens, lease.prediction.toleranceTokens);
   }
 
   #pump(nowMs: number): void {

@@ -91,9 +91,16 @@ export class FleetHealth {
 
 /**
  * What the end of a request says of its pod. A holder that goes away after the first token has left nothing to blame the
- * pod for: answers that need no more telling end like that.
+ * pod for: answers that need no more telling end like that. One that waited in the queue may end for want of time: an
+ * overload must not make pods look broken.
  */
-export function podOutcomeOf({ kind, podOutcome }: LeaseOutcome, firstTokenSeen: boolean): PodOutcome {
+export function podOutcomeOf(
+  { kind, podOutcome }: LeaseOutcome,
+  firstTokenSeen: boolean,
+  hasWaited: boolean,
+): PodOutcome {
+  const outOfTime = kind === "failed" && !firstTokenSeen && (podOutcome ?? "stalled") === "stalled";
+  if (hasWaited && outOfTime) return "client_left";
   if (podOutcome !== undefined) return podOutcome;
   switch (kind) {
     case "completed":

@@ -129,10 +129,17 @@ describe("what the end of a request says of its pod", () => {
     ["failed", false, "server_error"],
     ["failed", true, "truncated"],
   ] as const)("%s with the first token seen: %s is inferred to be %s", (kind, firstTokenSeen, outcome) => {
-    expect(podOutcomeOf({ kind }, firstTokenSeen)).toBe(outcome);
+    expect(podOutcomeOf({ kind }, firstTokenSeen, false)).toBe(outcome);
   });
 
   it("is what the holder tells, where it does", () => {
-    expect(podOutcomeOf({ kind: "failed", podOutcome: "rejected" }, true)).toBe("rejected");
+    expect(podOutcomeOf({ kind: "failed", podOutcome: "rejected" }, true, true)).toBe("rejected");
+  });
+
+  it("is nothing where the request had little time left after the queue, unless the pod broke", () => {
+    expect(podOutcomeOf({ kind: "failed" }, false, true)).toBe("client_left");
+    expect(podOutcomeOf({ kind: "failed", podOutcome: "stalled" }, false, true)).toBe("client_left");
+    expect(podOutcomeOf({ kind: "failed", podOutcome: "connect_failed" }, false, true)).toBe("connect_failed");
+    expect(podOutcomeOf({ kind: "failed" }, true, true)).toBe("truncated");
   });
 });
