@@ -5,7 +5,7 @@ import type { FinishCall, MoveCall, MoveReply } from "./routing-rpc.ts";
 export type LeaseKeeper = {
   firstToken(leaseId: string, waitMs: number): void;
   renew(leaseId: string): boolean;
-  move(leaseId: string, explain: boolean, call: MoveCall): MoveReply;
+  move(leaseId: string, call: MoveCall, explain: boolean): MoveReply;
   finish(leaseId: string, outcome: FinishCall): void;
 };
 
@@ -37,7 +37,7 @@ export class LeaseStub extends RpcTarget {
 
   /** The pod failed before the first body byte: places the request on another one, under the same lease. */
   move(call: MoveCall = {}): MoveReply {
-    return this.#keeper.move(this.#leaseId, this.#explain, call);
+    return this.#keeper.move(this.#leaseId, call, this.#explain);
   }
 
   /** Closes the lease with what is known of its end. */

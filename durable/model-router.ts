@@ -53,7 +53,7 @@ export class ModelRouter extends DurableObject {
     this.#keeper = {
       firstToken: (leaseId, waitMs) => router.firstToken(leaseId, waitMs, Date.now()),
       renew: (leaseId) => router.renew(leaseId, Date.now()),
-      move: (leaseId, explain, { podOutcome }) => replyOf(router.move(leaseId, Date.now(), podOutcome), explain),
+      move: (leaseId, { podOutcome }, explain) => replyOf(router.move(leaseId, Date.now(), podOutcome), explain),
       finish: (leaseId, outcome) => {
         router.finish(leaseId, outcome, Date.now());
         this.#changed();

@@ -85,7 +85,7 @@ export type HeldReply = {
 /** `lease` is there exactly when `ok` is true. Dispose the reply when the request is over: it closes the lease. */
 export type RouteReply = (RoutedRequest & { readonly lease: LeaseStub }) | RefusedRequest;
 
-/** What the failed attempt says of its pod. */
+/** Why a request leaves its pod. */
 export type MoveCall = { readonly podOutcome?: PodOutcome | undefined };
 
 export type MoveReply = RoutedRequest | RefusedRequest;

@@ -7,8 +7,8 @@ import type { QueueRules } from "./routing-rules.ts";
 
 /** What dispatching asks of the router. */
 export type Placer = {
-  /** Pods that could take a request for the model, busy or not. */
-  readonly podsFor: (model: string, nowMs: number) => readonly Pod[];
+  /** Pods that could take the request, busy or not. */
+  readonly podsFor: (request: RouteRequest, nowMs: number) => readonly Pod[];
   /** Lets the policy choose among the pods, which are not none, and opens the lease. */
   readonly place: (arrival: Arrival, pods: readonly Pod[], nowMs: number) => Placement | RouteRefusal;
   /** What the prompt comes to on the pod that holds most of it. */
@@ -40,9 +40,9 @@ export class Dispatch {
   admit(arrival: Arrival, rules: QueueRules, nowMs: number): Placement | HeldRequest | RouteRefusal {
     const { request } = arrival;
     const placer = this.#placer;
-    const pods = placer.podsFor(request.model, nowMs);
+    const pods = placer.podsFor(request, nowMs);
     if (pods.length === 0) {
-      const held = rules.enabled ? this.#held.holdWithoutPods(arrival) : undefined;
+      const held = rules.enabled && isNew(request) ? this.#held.holdWithoutPods(arrival) : undefined;
       return held ?? { ok: false, reason: "no_endpoints", podsKnown: placer.podsKnown() };
     }
     if (!rules.enabled) return placer.place(arrival, pods, nowMs);
@@ -72,7 +72,7 @@ export class Dispatch {
 
   /** Pods were reported: those that waited for one to come up are dispatched. */
   podsReported(rules: QueueRules, nowMs: number): void {
-    const served = this.#held.takeServed(({ model }) => this.#placer.podsFor(model, nowMs).length > 0);
+    const served = this.#held.takeServed((request) => this.#placer.podsFor(request, nowMs).length > 0);
     for (const arrival of served) {
       const admitted = this.admit(arrival, rules, nowMs);
       if (admitted.ok || admitted.reason !== "held") this.#placer.released(arrival.id, admitted);
@@ -95,10 +95,11 @@ export class Dispatch {
     const terms = { limits: rules, ...this.#placer.roomTerms(nowMs) };
     const byModel = new Map<string, readonly Pod[]>();
     return (request) => {
-      let pods = byModel.get(request.model);
+      const shared = isNew(request);
+      let pods = shared ? byModel.get(request.model) : undefined;
       if (pods === undefined) {
-        pods = openPods(this.#placer.podsFor(request.model, nowMs), NO_ROOM, terms).open;
-        byModel.set(request.model, pods);
+        pods = openPods(this.#placer.podsFor(request, nowMs), NO_ROOM, terms).open;
+        if (shared) byModel.set(request.model, pods);
       }
       return pods.length === 0 ? pods : openPods(pods, this.#wanted(request), terms).open;
     };
@@ -110,4 +111,9 @@ export class Dispatch {
       outputTokens: this.#held.outputTokensOf(request),
     };
   }
+}
+
+/** Whether every pod of its model is one for it. */
+function isNew({ excludedPods = [] }: RouteRequest): boolean {
+  return excludedPods.length === 0;
 }

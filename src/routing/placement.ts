@@ -36,6 +36,8 @@ export type RouteRequest = {
   readonly streamed?: boolean | undefined;
   /** Longest answer the client allows, in tokens. */
   readonly mostOutputTokens?: number | undefined;
+  /** Ids of pods that failed it before, under a lease that is gone. */
+  readonly excludedPods?: readonly string[] | undefined;
 };
 
 /** Why there is no pod for a request. */

@@ -82,8 +82,9 @@ export class Router {
     const { mostClaims, mostIndexBytes, claimTtlMs: ttlMs } = this.#limits;
     this.#claims = new PodClaims({ mostClaims, mostIndexBytes, ttlMs }, options.nowMs);
     this.#dispatch = new Dispatch(this.#held, {
-      podsFor: (model, nowMs) => this.#podsFor(model, NONE, nowMs),
-      place: ({ id, request }, pods, nowMs) => this.#place(request, id, pods, new Set(), nowMs),
+      podsFor: ({ model, excludedPods }, nowMs) =>
+        this.#podsFor(model, excludedPods ? new Set(excludedPods) : NONE, nowMs),
+      place: ({ id, request }, pods, nowMs) => this.#place(request, id, pods, new Set(request.excludedPods), nowMs),
       workOf: (request, pods) => this.#workOf(request, pods),
       promptTokensOf: ({ promptTokens, promptBytes }) =>
         promptTokens ?? promptBytes / this.#learner.rates.bytesPerToken,
@@ -370,7 +371,7 @@ export class Router {
     const { promptBytes } = request;
     const opening = { id: leaseId, pod, openedAtMs: nowMs, promptBytes, promptTokens, uncachedTokens, prediction };
     this.#health.sent(this.#ledger.open({ ...opening, firstTokenSeen: false }, nowMs), nowMs);
-    if (tried.size === 0) this.#leasesOpened++;
+    if (tried.size === (request.excludedPods?.length ?? 0)) this.#leasesOpened++;
     this.#pending.set(leaseId, { request, tried, claim });
     pod.requests++;
     return { ok: true, leaseId, pod, matchedTokens, promptTokens, record };

@@ -219,6 +219,21 @@ describe("a held request", () => {
   });
 });
 
+describe("a request that pods have failed before", () => {
+  it("goes to another one, waits for another one, and is refused where there is none", () => {
+    const { router, placed, held, released, ask } = fleet(["a", "b"], one);
+    const first = placed(0, { excludedPods: ["b"] });
+    expect(first.pod.id).toBe("a");
+    const waiting = held(1, { excludedPods: ["b"] });
+    router.sweep(2);
+    expect(released.size).toBe(0);
+    expect(placed(3).pod.id).toBe("b");
+    router.finish(first.leaseId, { kind: "completed" }, 4);
+    expect(released.get(waiting)).toMatchObject({ ok: true, pod: { id: "a" } });
+    expect(ask(5, { excludedPods: ["a", "b"] })).toMatchObject({ reason: "no_endpoints" });
+  });
+});
+
 describe("a model without pods", () => {
   it("has its requests wait for the first one, each for its own model name", () => {
     const { router, report, held, released } = fleet([]);
