@@ -16,7 +16,8 @@ export type Placer = {
   /** About how long the prompt is, without a look at the index. */
   readonly promptTokensOf: (request: RouteRequest) => number;
   readonly roomTerms: (nowMs: number) => Omit<RoomTerms, "limits">;
-  readonly podsKnown: () => number;
+  /** All pods of all models, fit or not. */
+  readonly pods: () => readonly Pod[];
   /** A held request got a pod, or waits no more. */
   readonly released: (heldId: string, result: Placement | RouteRefusal) => void;
 };
@@ -43,7 +44,7 @@ export class Dispatch {
     const pods = placer.podsFor(request, nowMs);
     if (pods.length === 0) {
       const held = rules.enabled && isNew(request) ? this.#held.holdWithoutPods(arrival) : undefined;
-      return held ?? { ok: false, reason: "no_endpoints", podsKnown: placer.podsKnown() };
+      return held ?? { ok: false, reason: "no_endpoints", podsKnown: placer.pods().length };
     }
     if (!rules.enabled) return placer.place(arrival, pods, nowMs);
     if (this.#held.queued === 0) {
@@ -59,7 +60,7 @@ export class Dispatch {
   /** Places those whose turn it is and that a pod has room for. Returns the placement of `newcomer`, if it is of them. */
   pump(rules: QueueRules, nowMs: number, newcomer?: string): Placement | undefined {
     let own: Placement | undefined;
-    while (this.#held.queued > 0) {
+    while (this.#held.queued > 0 && this.#anyOpen(rules, nowMs)) {
       const openFor = this.#openPodsFor(rules, nowMs);
       const next = this.#held.next(nowMs, (request) => openFor(request).length > 0);
       if (next === undefined) break;
@@ -82,9 +83,15 @@ export class Dispatch {
   /** Lets go of those whose time is over. */
   expire(nowMs: number): void {
     if (this.#held.size === 0) return;
-    for (const { id, refusal } of this.#held.expire(nowMs, this.#placer.podsKnown())) {
+    for (const { id, refusal } of this.#held.expire(nowMs, this.#placer.pods().length)) {
       this.#placer.released(id, refusal);
     }
+  }
+
+  /** Quick to say no, as it mostly is while requests wait. */
+  #anyOpen(rules: QueueRules, nowMs: number): boolean {
+    const ready = this.#placer.pods().filter(({ facts }) => facts.state === "ready");
+    return openPods(ready, NO_ROOM, { limits: rules, ...this.#placer.roomTerms(nowMs) }).open.length > 0;
   }
 
   /**

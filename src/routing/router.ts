@@ -93,7 +93,7 @@ export class Router {
         nowMs,
         adopting: this.#adopting(nowMs),
       }),
-      podsKnown: () => this.#registry.pods.length,
+      pods: () => this.#registry.pods,
       released: options.released ?? (() => undefined),
     });
   }
