@@ -1,8 +1,8 @@
 import { DurableObject } from "cloudflare:workers";
 import { type ClusterName, podIdOf } from "../src/protocol/identifiers.ts";
-import type { PodReport, ClaimChange as PushedClaim, PushMessage, PushReply } from "../src/protocol/push-message.ts";
+import type { PushMessage, PushReply } from "../src/protocol/push-message.ts";
 import type { Remedy } from "../src/routing/claim-trust.ts";
-import type { ClaimChange, ConfirmedSegments } from "../src/routing/confirmed-claims.ts";
+import type { ConfirmedSegments } from "../src/routing/confirmed-claims.ts";
 import type { HeldRequest, Placement, RouteRefusal } from "../src/routing/placement.ts";
 import type { PodFacts } from "../src/routing/pod.ts";
 import { Router } from "../src/routing/router.ts";
@@ -10,6 +10,7 @@ import type { RouterView } from "../src/routing/router-view.ts";
 import { RULES_OF_OLD_CALLERS, routingRules } from "../src/routing/routing-rules.ts";
 import { GIVEN_UP, HeldPlace, type HeldResult, HeldStub, PlaceStub } from "./held-stub.ts";
 import { type LeaseKeeper, LeaseStub } from "./lease-stub.ts";
+import { changeOf, factsOf } from "./pushed-facts.ts";
 import { RouterStorage, type StorageView } from "./router-storage.ts";
 import type {
   AdoptCall,
@@ -235,42 +236,4 @@ function replyOf(placement: Placement | RouteRefusal, explain: boolean): RoutedR
 
 function routedPod({ id, cluster, epoch, url, index }: PodFacts): RoutedPod {
   return { id, cluster, epoch, url, index };
-}
-
-function factsOf(cluster: ClusterName, pod: PodReport): PodFacts {
-  const { epoch, url, state, servedModels, capacityTokens, maxModelLen, blockTokens } = pod;
-  const { mode, reason } = pod.index ?? { mode: "approximate" as const, reason: "not_reported" };
-  const id = podIdOf(cluster, pod.name);
-  return {
-    id,
-    cluster,
-    epoch,
-    url,
-    state,
-    servedModels,
-    capacityTokens,
-    maxModelLen,
-    blockTokens,
-    index: { mode, reason },
-  };
-}
-
-function changeOf(claim: PushedClaim): ClaimChange {
-  switch (claim.kind) {
-    case "clear":
-    case "restate":
-    case "doubt":
-      return { kind: claim.kind };
-    case "store":
-      return { kind: "store", tier: claim.tier, segments: wordsOf(claim.segments), tokens: wordsOf(claim.tokens) };
-    case "remove":
-      return { kind: "remove", segments: wordsOf(claim.segments) };
-    case "check":
-      return { kind: "check", gpu: claim.gpu, host: claim.host };
-  }
-}
-
-/** Little-endian 32-bit words. Copied: what MessagePack or RPC hands over need not be aligned. */
-function wordsOf(bytes: Uint8Array): Uint32Array {
-  return new Uint32Array(bytes.slice().buffer);
 }

@@ -112,6 +112,15 @@ describe("the retry budget", () => {
     expect(router.inspect()).toMatchObject({ leases: 2, retries: { remaining: 0, refused: 1 } });
   });
 
+  it("is asked before a slow pod is left, and so are the other pods", () => {
+    const { route, router } = fleet(["a", "b"], { retryShare: 0, retriesPerSecond: 0.1 });
+    const mayMove = (...excludedPods: string[]) => router.mayMove({ model: "m", excludedPods }, 100);
+    expect([mayMove("a"), mayMove("a", "b")]).toEqual([true, false]);
+    expect(router.inspect().retries).toEqual({ remaining: 1, refused: 0 });
+    router.move(route(100).leaseId, 100, "stalled");
+    expect(mayMove("a")).toBe(false);
+  });
+
   it("is not charged for a request that has nowhere to go", () => {
     const { route, router } = fleet(["a"], { retryShare: 0, retriesPerSecond: 0.1 });
     for (let i = 0; i < 3; i++) {
