@@ -40,6 +40,8 @@ const snapshotSchema = z.object({
     z.tuple([z.string(), z.object({ instance: z.string(), sequence: z.number(), retired: z.array(z.string()) })]),
   ),
   learned: z.object({ prefillTokens: count, prefillMs: count, textBytes: count, textTokens: count }),
+  ejections: z.array(z.object({ podId: z.string(), remainingMs: count, ejections: count })).optional(),
+  drain: z.object({ workTokens: count, busyMs: count }).optional(),
 });
 
 /**

@@ -1,17 +1,21 @@
 import { DurableObject } from "cloudflare:workers";
 import { type ClusterName, podIdOf } from "../src/protocol/identifiers.ts";
-import type { PodReport, ClaimChange as PushedClaim, PushMessage, PushReply } from "../src/protocol/push-message.ts";
+import type { PushMessage, PushReply } from "../src/protocol/push-message.ts";
 import type { Remedy } from "../src/routing/claim-trust.ts";
-import type { ClaimChange, ConfirmedSegments } from "../src/routing/confirmed-claims.ts";
-import type { Placement, RouteRefusal } from "../src/routing/placement.ts";
+import type { ConfirmedSegments } from "../src/routing/confirmed-claims.ts";
+import type { HeldRequest, Placement, RouteRefusal } from "../src/routing/placement.ts";
 import type { PodFacts } from "../src/routing/pod.ts";
 import { Router } from "../src/routing/router.ts";
 import type { RouterView } from "../src/routing/router-view.ts";
+import { RULES_OF_OLD_CALLERS, routingRules } from "../src/routing/routing-rules.ts";
+import { GIVEN_UP, HeldPlace, type HeldResult, HeldStub, PlaceStub } from "./held-stub.ts";
 import { type LeaseKeeper, LeaseStub } from "./lease-stub.ts";
+import { changeOf, factsOf } from "./pushed-facts.ts";
 import { RouterStorage, type StorageView } from "./router-storage.ts";
 import type {
   AdoptCall,
   AdoptReply,
+  HeldReply,
   ListedPod,
   RouteCall,
   RoutedPod,
@@ -24,11 +28,16 @@ const CHECKPOINT_MS = 1_000;
 const SWEEP_MS = 5_000;
 /** The list of pods that Workers keep to fall back on is made at most this often. */
 const POD_LIST_MS = 1_000;
+/** While requests are held it also looks for those whose time is over, and for pods that have worked off their backlog. */
+const HELD_SWEEP_MS = 1_000;
 
 /** What a push's reply says, or that its numbers were taken before. */
 export type IngestReply =
   | { readonly ok: true; readonly reply: PushReply }
   | { readonly ok: false; readonly reason: "push_replayed" };
+
+/** What a caller wants to be told beside its pod. */
+type AnswerWishes = Pick<RouteCall, "explain" | "podsWanted">;
 
 /**
  * The one writer of a model's pods, leases and claims: RPC, storage and alarm around `Router`. Requests write no
@@ -38,6 +47,10 @@ export class ModelRouter extends DurableObject {
   readonly #router: Router;
   readonly #keeper: LeaseKeeper;
   readonly #storage: RouterStorage;
+  /** By id of a held request: hands it what became of it. */
+  readonly #held = new Map<string, (result: HeldResult) => void>();
+  /** The rules now in force, as they were sent. */
+  #rules: string | undefined;
   #alarmArmed = false;
   #dirty = false;
   #podList: { readonly pods: readonly ListedPod[]; readonly madeAtMs: number } = { pods: [], madeAtMs: 0 };
@@ -45,18 +58,20 @@ export class ModelRouter extends DurableObject {
   constructor(ctx: DurableObjectState, env: unknown) {
     super(ctx, env as Cloudflare.Env);
     const nowMs = Date.now();
-    this.#router = new Router({ instance: crypto.randomUUID().slice(0, 13), random: Math.random, nowMs });
+    this.#router = new Router({
+      instance: crypto.randomUUID().slice(0, 13),
+      random: Math.random,
+      nowMs,
+      released: (heldId, result) => this.#release(heldId, result),
+    });
     this.#storage = new RouterStorage(ctx, nowMs);
     this.#storage.load(this.#router, nowMs);
     const router = this.#router;
     this.#keeper = {
       firstToken: (leaseId, waitMs) => router.firstToken(leaseId, waitMs, Date.now()),
       renew: (leaseId) => router.renew(leaseId, Date.now()),
-      mayMove: ({ model, excludedPods }) => {
-        const pods = this.#listPods(Date.now());
-        return pods.some(({ id, servedModels }) => servedModels.includes(model) && !excludedPods.includes(id));
-      },
-      move: (leaseId, _call, explain) => replyOf(router.move(leaseId, Date.now()), explain),
+      mayMove: (call) => router.mayMove(call, Date.now()),
+      move: (leaseId, { podOutcome }, explain) => replyOf(router.move(leaseId, Date.now(), podOutcome), explain),
       finish: (leaseId, outcome) => {
         router.finish(leaseId, outcome, Date.now());
         this.#changed();
@@ -64,18 +79,20 @@ export class ModelRouter extends DurableObject {
     };
   }
 
-  /** Places a request and opens its lease. One billed request for the whole life of the lease. */
-  route(call: RouteCall): RouteReply {
+  /**
+   * Places a request and opens its lease, or holds it until a pod has room. One billed request for the whole life of the
+   * lease and of the wait before it.
+   */
+  route(call: RouteCall): RouteReply | HeldReply {
     const nowMs = Date.now();
-    const { insteadOf, explain } = call;
+    const { insteadOf } = call;
+    this.#configure(call.rules, nowMs);
     if (insteadOf !== undefined) {
       this.#router.finish(insteadOf.leaseId, { kind: "failed", podOutcome: insteadOf.podOutcome }, nowMs);
     }
-    const placed = replyOf(placedElsewhere(this.#router, call, nowMs), explain);
+    const result = this.#router.route(call, nowMs);
     this.#changed();
-    if (!placed.ok) return placed;
-    const lease = new LeaseStub(this.#keeper, placed.leaseId, { explain, firstTokenSeen: false });
-    return { ...placed, lease, ...(call.podsWanted === true && { pods: this.#listPods(nowMs) }) };
+    return !result.ok && result.reason === "held" ? this.#hold(result, call) : this.#opened(result, call);
   }
 
   /** Takes over a lease that an earlier instance of this object opened. */
@@ -132,7 +149,9 @@ export class ModelRouter extends DurableObject {
     if (this.#router.sweep(nowMs) > 0) this.#dirty = true;
     if (this.#dirty || this.#router.keeper.isBehind) this.#storage.save(this.#router, nowMs);
     this.#dirty = false;
-    if (this.#router.leases > 0 || this.#router.keeper.isBehind) this.#armAlarm(SWEEP_MS);
+    const { leases, keeper, nextDeadlineAtMs } = this.#router;
+    if (nextDeadlineAtMs !== undefined) this.#armAlarm(Math.min(HELD_SWEEP_MS, Math.max(1, nextDeadlineAtMs - nowMs)));
+    else if (leases > 0 || keeper.isBehind) this.#armAlarm(SWEEP_MS);
   }
 
   /** What a push's sender is asked for, until the router is sure of its pods' claims. */
@@ -157,6 +176,44 @@ export class ModelRouter extends DurableObject {
     return this.#podList.pods;
   }
 
+  /** Rules come with each request, as text: comparing it costs less than reading it. */
+  #configure(rules: string | undefined, nowMs: number): void {
+    if (rules === this.#rules) return;
+    this.#rules = rules;
+    this.#router.configure(rules === undefined ? RULES_OF_OLD_CALLERS : routingRules(JSON.parse(rules)), nowMs);
+  }
+
+  #opened(result: Placement | RouteRefusal, { explain, podsWanted }: AnswerWishes): RouteReply {
+    const placed = replyOf(result, explain);
+    if (!placed.ok) return placed;
+    const lease = new LeaseStub(this.#keeper, placed.leaseId, { explain, firstTokenSeen: false });
+    return { ...placed, lease, ...(podsWanted === true && { pods: this.#listPods(Date.now()) }) };
+  }
+
+  #hold({ heldId, waitMs, podsKnown }: HeldRequest, { explain, podsWanted }: RouteCall): HeldReply {
+    const wishes: AnswerWishes = { explain, podsWanted };
+    const { promise, resolve } = Promise.withResolvers<HeldResult>();
+    this.#held.set(heldId, resolve);
+    const place = new HeldPlace(
+      {
+        abandon: () => {
+          this.#router.abandon(heldId);
+          this.#release(heldId, GIVEN_UP);
+        },
+        replyOf: (result) => this.#opened(result, wishes),
+        drop: (leaseId) => this.#keeper.finish(leaseId, { kind: "client_left" }),
+      },
+      promise,
+    );
+    return { ok: false, reason: "held", waitMs, podsKnown, held: new HeldStub(place), place: new PlaceStub(place) };
+  }
+
+  #release(heldId: string, result: HeldResult): void {
+    this.#held.get(heldId)?.(result);
+    this.#held.delete(heldId);
+    this.#changed();
+  }
+
   #changed(): void {
     if (this.#dirty && this.#alarmArmed) return;
     this.#dirty = true;
@@ -170,14 +227,6 @@ export class ModelRouter extends DurableObject {
   }
 }
 
-/** Places a request, past the pods that failed it under a lease of an earlier instance. */
-function placedElsewhere(router: Router, call: RouteCall, nowMs: number): Placement | RouteRefusal {
-  const excluded = new Set(call.excludedPods);
-  let placement = router.route(call, nowMs);
-  while (placement.ok && excluded.has(placement.pod.id)) placement = router.move(placement.leaseId, nowMs);
-  return placement;
-}
-
 function replyOf(placement: Placement | RouteRefusal, explain: boolean): RoutedRequest | RouteRefusal {
   if (!placement.ok) return placement;
   const { leaseId, promptTokens, matchedTokens, record } = placement;
@@ -187,42 +236,4 @@ function replyOf(placement: Placement | RouteRefusal, explain: boolean): RoutedR
 
 function routedPod({ id, cluster, epoch, url, index }: PodFacts): RoutedPod {
   return { id, cluster, epoch, url, index };
-}
-
-function factsOf(cluster: ClusterName, pod: PodReport): PodFacts {
-  const { epoch, url, state, servedModels, capacityTokens, maxModelLen, blockTokens } = pod;
-  const { mode, reason } = pod.index ?? { mode: "approximate" as const, reason: "not_reported" };
-  const id = podIdOf(cluster, pod.name);
-  return {
-    id,
-    cluster,
-    epoch,
-    url,
-    state,
-    servedModels,
-    capacityTokens,
-    maxModelLen,
-    blockTokens,
-    index: { mode, reason },
-  };
-}
-
-function changeOf(claim: PushedClaim): ClaimChange {
-  switch (claim.kind) {
-    case "clear":
-    case "restate":
-    case "doubt":
-      return { kind: claim.kind };
-    case "store":
-      return { kind: "store", tier: claim.tier, segments: wordsOf(claim.segments), tokens: wordsOf(claim.tokens) };
-    case "remove":
-      return { kind: "remove", segments: wordsOf(claim.segments) };
-    case "check":
-      return { kind: "check", gpu: claim.gpu, host: claim.host };
-  }
-}
-
-/** Little-endian 32-bit words. Copied: what MessagePack or RPC hands over need not be aligned. */
-function wordsOf(bytes: Uint8Array): Uint32Array {
-  return new Uint32Array(bytes.slice().buffer);
 }

@@ -1,7 +1,9 @@
 import type { PodOutcome } from "../src/routing/health/pod-outcome.ts";
-import type { DecisionRecord, LeaseOutcome } from "../src/routing/placement.ts";
+import type { DecisionRecord, LeaseOutcome, MoveQuestion } from "../src/routing/placement.ts";
 import type { IndexState } from "../src/routing/pod.ts";
+import type { QueueRefusal } from "../src/routing/queue/queued-request.ts";
 import type { AdoptedLease } from "../src/routing/router-snapshot.ts";
+import type { HeldStub, PlaceStub } from "./held-stub.ts";
 import type { LeaseStub } from "./lease-stub.ts";
 
 /**
@@ -27,6 +29,16 @@ export type RouteCall = {
   readonly opening?: string | undefined;
   /** Within what time the client would like its first token. */
   readonly sloTtftMs?: number | undefined;
+  /** The model's rules for queue and health as JSON text (`GivenRules`). Without them a request is never held. */
+  readonly rules?: string | undefined;
+  /** For the queue: the API key's id, its priority and weight, and the time the request has until its first byte. */
+  readonly key?: string | undefined;
+  readonly priority?: number | undefined;
+  readonly weight?: number | undefined;
+  readonly deadlineMs?: number | undefined;
+  readonly streamed?: boolean | undefined;
+  /** Longest answer the client allows. */
+  readonly mostOutputTokens?: number | undefined;
   /** Asks for the whole decision record: for keys with `debug`. */
   readonly explain: boolean;
   /** Pods that failed this request before, under a lease of an earlier instance. */
@@ -34,7 +46,7 @@ export type RouteCall = {
   /** The lease that this call replaces, with what its end says of its pod. */
   readonly insteadOf?: { readonly leaseId: string } & MoveCall;
   /** Asks for the list of pods: what the Worker last saw is too old to fall back on. */
-  readonly podsWanted?: boolean;
+  readonly podsWanted?: boolean | undefined;
 };
 
 /** The pod a request goes to. */
@@ -68,7 +80,20 @@ export type RefusedRequest =
       readonly known: readonly string[];
       readonly problem?: string;
     }
-  | { readonly ok: false; readonly reason: "no_endpoints"; readonly podsKnown: number };
+  | { readonly ok: false; readonly reason: "no_endpoints"; readonly podsKnown: number }
+  | { readonly ok: false; readonly reason: "retry_budget" }
+  | { readonly ok: false; readonly reason: QueueRefusal | "waited_too_long"; readonly retryAfterMs: number };
+
+/** The request waits for a pod: `place.placed()` tells where it goes. Dispose the reply to give it up. */
+export type HeldReply = {
+  readonly ok: false;
+  readonly reason: "held";
+  readonly waitMs: number;
+  /** Pods that the router knows: 0 if it has just lost them. */
+  readonly podsKnown: number;
+  readonly held: HeldStub;
+  readonly place: PlaceStub;
+};
 
 /** `lease` is there exactly when `ok` is true. Dispose the reply when the request is over: it closes the lease. */
 export type RouteReply = (RoutedRequest & { readonly lease: LeaseStub }) | RefusedRequest;
@@ -77,7 +102,7 @@ export type RouteReply = (RoutedRequest & { readonly lease: LeaseStub }) | Refus
 export type MoveCall = { readonly podOutcome?: PodOutcome | undefined };
 
 /** A request that might leave its pod. */
-export type MayMoveCall = { readonly model: string; readonly excludedPods: readonly string[] };
+export type MayMoveCall = MoveQuestion;
 
 export type MoveReply = RoutedRequest | RefusedRequest;
 

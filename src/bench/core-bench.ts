@@ -6,6 +6,7 @@ import type { Pod, PodFacts } from "../routing/pod.ts";
 import { type PodClaimChange, PodRegistry, type ReportedPush } from "../routing/pod-registry.ts";
 import { seededRandom } from "../routing/random.ts";
 import { Router } from "../routing/router.ts";
+import { routingRules } from "../routing/routing-rules.ts";
 import {
   batches,
   factsOf,
@@ -65,6 +66,8 @@ export async function runCoreBench(options: CoreBenchOptions): Promise<CoreBench
   // What is measured once only must not begin with the compiler's warm-up.
   ingest(new Router({ instance: "warm-up", random, nowMs: 0 }), facts, pushes.slice(0, pushes.length / 8));
   const router = new Router({ instance: "bench", random, nowMs: 0 });
+  // As in production, where each request brings the rules.
+  router.configure(routingRules({}), 0);
   const ingestS = ingest(router, facts, pushes);
   const { confirmedClaims, indexBytes } = router.inspect();
 

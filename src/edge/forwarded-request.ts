@@ -21,6 +21,8 @@ import { type Upstream, upstreamHeaders, upstreamTo } from "./upstream.ts";
 import { usageInJson } from "./usage.ts";
 
 const CLIENT_LEFT = { kind: "client_left", podOutcome: "client_left" } as const;
+/** Says nothing of the pod. */
+const NOTHING: PodOutcome = "client_left";
 const COMMENT_MS = 2_000;
 /** How long a broken stream's last event may wait for a slow client before the lease is closed without it. */
 const LAST_EVENT_MS = 1_000;
@@ -89,7 +91,7 @@ export class ForwardedRequest {
       const mayMove = this.#attempts < settings.limits.attempts;
       const moved = mayMove ? await lease.move({ podOutcome: podOutcomeOf(failure) }) : undefined;
       if (this.#cancellation.reason !== undefined) throw this.#cancellation.reason;
-      if (moved?.ok !== true) return new NoPodLeft(failure, this.#attempts, mayMove);
+      if (moved?.ok !== true) return new NoPodLeft(failure, this.#attempts, moved?.reason === "no_endpoints");
       if (failure.kind === "status") await failure.response.body?.cancel();
     }
   }
@@ -227,18 +229,18 @@ export class ForwardedRequest {
   }
 
   /** What a broken request says of its pod. A deadline blames the one pod that had all of it. */
-  #blame(cause: Refusal | undefined): PodOutcome | undefined {
-    if (cause === undefined) return this.#committed ? "truncated" : undefined;
+  #blame(cause: Refusal | undefined): PodOutcome {
+    if (cause === undefined) return this.#committed ? "truncated" : NOTHING;
     if (cause.reason === "upstream_stalled") return "stalled";
     const hadItAll = !this.#committed && this.#attempts === 1 && this.#forwarding.streamed;
-    return cause.reason === "deadline_exceeded" && hadItAll ? "stalled" : undefined;
+    return cause.reason === "deadline_exceeded" && hadItAll ? "stalled" : NOTHING;
   }
 
   /**
    * Ends an answer whose headers are out: a stream of events with one that says why, and without `[DONE]`; any other
    * body is cut off. A client that cannot be told has left, and then the pod is not to blame.
    */
-  async #endWithEvent(event: object, podOutcome: PodOutcome | undefined): Promise<void> {
+  async #endWithEvent(event: object, podOutcome: PodOutcome): Promise<void> {
     const client = this.#client as ClientStream;
     const ended = this.#clientSeesEvents ? client.closeWithEvent(event) : client.cut(new Error("the answer broke off"));
     const told = ended.then(

@@ -22,6 +22,8 @@ export type GenerationRequest = {
   readonly cacheSalt: string | undefined;
   /** Length in tokens, where the prompt came as token ids. */
   readonly promptTokens: number | undefined;
+  /** Longest answer the client allows, in tokens. */
+  readonly mostOutputTokens: number | undefined;
 };
 
 /** Fields the edge acts on. The prompt itself is checked without a copy, below. */
@@ -58,6 +60,7 @@ export function readGenerationRequest(endpoint: GenerationEndpoint, bytes: Uint8
     choices: n ?? 1,
     cacheSalt: cacheSalt ?? undefined,
     promptTokens: endpoint === "completions" ? promptTokens(body) : undefined,
+    mostOutputTokens: mostOutputTokens(body),
   };
 }
 
@@ -86,6 +89,12 @@ function promptTokens(body: Dict): number | undefined {
   if (typeof prompt === "string") return undefined;
   if (!Array.isArray(prompt) || prompt.length === 0) throw badField("prompt", "must be a text or a list");
   return prompt.every((item) => typeof item === "string") ? undefined : countIds(prompt);
+}
+
+/** An engine refuses what is no count; here it says nothing. */
+function mostOutputTokens(body: Dict): number | undefined {
+  const most = body.get("max_completion_tokens") ?? body.get("max_tokens");
+  return typeof most === "number" && most > 0 ? most : undefined;
 }
 
 function countIds(items: readonly Value[]): number {

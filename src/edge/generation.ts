@@ -11,6 +11,7 @@ import { requestAffinity, SESSION_HEADER, sessionName } from "./request-affinity
 import { holdBody } from "./request-body.ts";
 import { RequestTimer } from "./request-timer.ts";
 import { RouterCalls } from "./router-call.ts";
+import { routingRulesText } from "./routing-rules.ts";
 import { withStreamUsage } from "./usage.ts";
 
 /** Generation requests taken by this isolate: every so-manieth stream has its usage read. */
@@ -45,8 +46,15 @@ export async function generate(call: GenerationCall): Promise<Response> {
     // Who asks for affinity without a session is given one to come back with, as by AIBrix.
     const given = named === undefined && policy.includes("session-affinity") ? crypto.randomUUID() : undefined;
     const { segments, promptBytes, approximate } = await promptSegments(asked, model, settings.limits, hashSecret(env));
-    const session = request.headers.get("x-session-id") ?? undefined;
-    const router = new RouterCalls({ env, model, limits: settings.limits, timer, session });
+    const { firstByteMs, wholeMs } = settings.limits;
+    const router = new RouterCalls({
+      env,
+      model,
+      limits: settings.limits,
+      timer,
+      session: request.headers.get("x-session-id") ?? undefined,
+      patience: { signal: request.signal, untilMs: arrivedMs + (asked.stream ? firstByteMs : wholeMs) },
+    });
     const routeCall = {
       model: asked.model,
       policy,
@@ -59,16 +67,23 @@ export async function generate(call: GenerationCall): Promise<Response> {
       adapter: model.adapter,
       ...(await requestAffinity(named ?? given, request.headers, asked, key, hashSecret(env))),
       sloTtftMs: sloTtftMs(request.headers),
+      rules: routingRulesText(model.settings),
+      key: key.id,
+      priority: key.priority,
+      weight: key.weight,
+      streamed: asked.stream,
+      mostOutputTokens: asked.mostOutputTokens,
       explain: key.debug,
     };
     const placed = await router.route(routeCall);
     if (!placed.ok) throw refusalOf(placed, asked.model, policy);
 
+    const placedMs = Date.now();
     const streamUsage = streamUsageOf(asked, settings.limits.usageOneIn);
     return await forward({
       env,
       settings,
-      lease: new HeldLease({ router, call: routeCall, placed, openedMs: arrivedMs }),
+      lease: new HeldLease({ router, call: routeCall, placed, openedMs: placedMs }),
       timer,
       client: request,
       streamed: asked.stream,
@@ -77,7 +92,7 @@ export async function generate(call: GenerationCall): Promise<Response> {
       body: streamUsage === "strip" ? withStreamUsage(held.bytes) : held.bytes,
       streamUsage,
       arrivedMs,
-      routeMs: Date.now() - arrivedMs,
+      routeMs: placedMs - arrivedMs,
       waitUntil,
       releaseBody: held.release,
       describe: (lease, headers) => {
@@ -122,11 +137,28 @@ function refusalOf(reply: RefusedRequest, model: string, policy: string): Refusa
       param: "routing-strategy",
     });
   }
-  const why = reply.podsKnown === 0 ? "none is known" : "none of those known is ready";
-  return new Refusal("no_endpoints", `No pod serves the model \`${model}\`: ${why}. Retry shortly.`, {
-    headers: { "retry-after": "5" },
+  if (reply.reason === "no_endpoints") {
+    const why = reply.podsKnown === 0 ? "none is known" : "none of those known is ready";
+    return new Refusal("no_endpoints", `No pod serves the model \`${model}\`: ${why}. Retry shortly.`, {
+      headers: { "retry-after": "5" },
+    });
+  }
+  if (reply.reason === "retry_budget") {
+    return new Refusal("upstream_failed", "Too many requests are being tried again. Retry shortly.");
+  }
+  const seconds = Math.max(1, Math.ceil(reply.retryAfterMs / 1_000));
+  return new Refusal("saturated", `${SATURATED[reply.reason]} Retry after ${seconds} s.`, {
+    headers: { "retry-after": String(seconds) },
   });
 }
+
+/** What a client is told whom the queue refused. */
+const SATURATED = {
+  queue_full: "Every pod of the model is busy and too many requests are waiting already.",
+  deadline_unmeetable: "Every pod of the model is busy, and the request would still be waiting at its deadline.",
+  slo_unmeetable: "Every pod of the model is busy: the first token would come later than `x-slo-ttft-ms` asks for.",
+  waited_too_long: "Every pod of the model stayed busy for as long as the request could wait.",
+} as const;
 
 function describe(
   lease: HeldLease,

@@ -15,6 +15,7 @@ const REFUSALS = {
   not_json: [400, "invalid_request_error", "invalid_json"],
   bad_field: [400, "invalid_request_error", "invalid_value"],
   unknown_policy: [400, "invalid_request_error", "unknown_policy"],
+  saturated: [429, "overloaded_error", "saturated"],
   edge_busy: [503, "overloaded_error", "edge_busy"],
   no_endpoints: [503, "overloaded_error", "no_endpoints"],
   router_unavailable: [503, "overloaded_error", "router_unavailable"],

@@ -1,6 +1,7 @@
 import type {
   AdoptCall,
   AdoptReply,
+  HeldReply,
   RefusedRequest,
   RouteCall,
   RoutedRequest,
@@ -9,6 +10,7 @@ import type {
 import type { LimitSettings } from "../settings/settings.ts";
 import { routeDegraded, takingPods } from "./degraded-route.ts";
 import type { Env } from "./env.ts";
+import { awaitPlace, type Patience, PlaceLost } from "./held-request.ts";
 import { lastSeenPods, podsWanted, rememberPods } from "./known-pods.ts";
 import { errorText, log } from "./log.ts";
 import type { ResolvedModel } from "./model-resolution.ts";
@@ -47,6 +49,8 @@ export type RouterCallSettings = {
   readonly timer: RequestTimer;
   /** The client's `x-session-id`. */
   readonly session: string | undefined;
+  /** How long it may be held until a pod has room. */
+  readonly patience: Patience;
 };
 
 /** One request's way to its model's router, and around it while it cannot be asked. */
@@ -65,7 +69,9 @@ export class RouterCalls {
 
   /**
    * Asks for a pod. A reset object (every deploy resets a busy one) is asked once more by a fresh stub, an overloaded
-   * one never; then the Worker places the request by itself. Throws a Refusal if it has never seen a pod.
+   * one never; then the Worker places the request by itself. A request that the router holds waits here for its place,
+   * as long as its client and its deadline let it. Throws a Refusal if the client leaves meanwhile, or if there is
+   * neither a router nor a pod ever seen.
    */
   async route(call: RouteCall): Promise<PlacedRequest | RefusedRequest> {
     const refused = this.#circuit.refuses(Date.now());
@@ -74,11 +80,9 @@ export class RouterCalls {
     let failure: DegradedReason | "reset" = "reset";
     for (let calls = 0; failure === "reset" && calls < 2; calls++) {
       try {
-        const reply = await this.limited("route", this.#stub().route(asked) as unknown as Promise<RouteReply>, letGo);
-        this.#circuit.answered();
-        if (reply.ok && reply.pods !== undefined) rememberPods(this.#name, reply.pods, Date.now());
-        return this.#isEmptied(reply) ? this.#routeDegraded(call, "router_empty") : reply;
+        return (await this.#ask(asked)) ?? this.#routeDegraded(call, "router_empty");
       } catch (error) {
+        if (error instanceof Refusal) throw error;
         failure = reasonOf(error);
         log("warn", "router_call_failed", { router: this.#name, failure, error: errorText(error) });
       }
@@ -108,14 +112,31 @@ export class RouterCalls {
     return limited(called, { timer, phase, withinMs: limits.routeMs, onLate });
   }
 
+  /** Undefined: the router has lost its pods, and what this isolate has seen of them is better. */
+  async #ask(call: RouteCall): Promise<RouteReply | undefined> {
+    const { patience } = this.#settings;
+    const timed = { ...call, deadlineMs: Math.max(1, patience.untilMs - Date.now()) };
+    // The runtime's result type wraps every member in stubs; the shape is the method's own.
+    const asked = this.#stub().route(timed) as unknown as Promise<RouteReply | HeldReply>;
+    const first = await this.limited("route", asked, letGo);
+    this.#circuit.answered();
+    if (this.#isEmptied(first)) {
+      letGo(first);
+      return undefined;
+    }
+    const reply = !first.ok && first.reason === "held" ? await awaitPlace(first, patience) : first;
+    if (reply.ok && reply.pods !== undefined) rememberPods(this.#name, reply.pods, Date.now());
+    return reply;
+  }
+
   #stub() {
     const { env, model } = this.#settings;
     return routerStub(env, model.base, model.settings.region);
   }
 
   /** A router that lost its state knows no pod until its collectors' next pushes, a second or two. */
-  #isEmptied(reply: RouteReply): boolean {
-    if (reply.ok || reply.reason !== "no_endpoints" || reply.podsKnown > 0) return false;
+  #isEmptied(reply: RouteReply | HeldReply): boolean {
+    if (reply.ok || (reply.reason !== "no_endpoints" && reply.reason !== "held") || reply.podsKnown > 0) return false;
     const known = lastSeenPods(this.#name);
     return known !== undefined && known.pods.length > 0 && Date.now() - known.atMs < EMPTY_BELIEVED_MS;
   }
@@ -132,14 +153,16 @@ export class RouterCalls {
   }
 }
 
-/** A reply that comes too late is let go of, and its lease with it. */
-function letGo(reply: RouteReply | AdoptReply): void {
-  if (reply.ok) (reply.lease as unknown as Disposable)[Symbol.dispose]();
+/** A reply that is of no use any more is let go of, and its lease or its place in the queue with it. */
+function letGo(reply: RouteReply | HeldReply | AdoptReply): void {
+  const kept = reply.ok ? reply.lease : "held" in reply ? reply : undefined;
+  (kept as unknown as Disposable | undefined)?.[Symbol.dispose]();
 }
 
 function reasonOf(error: unknown): DegradedReason | "reset" {
   const { retryable, overloaded, durableObjectReset } = error as ObjectFailure;
   if (overloaded === true) return "router_overloaded";
   if (error instanceof TimedOut) return "router_silent";
+  if (error instanceof PlaceLost) return "reset";
   return retryable === true || durableObjectReset === true ? "reset" : "router_unreachable";
 }

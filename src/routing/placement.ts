@@ -1,5 +1,6 @@
 import type { PodOutcome } from "./health/pod-outcome.ts";
 import type { Pod } from "./pod.ts";
+import type { QueueRefusal } from "./queue/queued-request.ts";
 
 /** A request to be placed: hashes and lengths, never the prompt. */
 export type RouteRequest = {
@@ -23,6 +24,20 @@ export type RouteRequest = {
   readonly user?: string | undefined;
   readonly opening?: string | undefined;
   readonly sloTtftMs?: number | undefined;
+  /** Whom the queue counts it for: the API key's id. */
+  readonly key?: string | undefined;
+  /** Larger leaves the queue first; 0 where none is given. */
+  readonly priority?: number | undefined;
+  /** The key's share beside others; 1 where none is given. */
+  readonly weight?: number | undefined;
+  /** Within what time the first byte of its answer has to come, from now on. */
+  readonly deadlineMs?: number | undefined;
+  /** Its answer comes as it is made, not whole at the end. */
+  readonly streamed?: boolean | undefined;
+  /** Longest answer the client allows, in tokens. */
+  readonly mostOutputTokens?: number | undefined;
+  /** Ids of pods that failed it before, under a lease that is gone. */
+  readonly excludedPods?: readonly string[] | undefined;
 };
 
 /** Why there is no pod for a request. */
@@ -34,7 +49,22 @@ export type RouteRefusal =
       /** What is wrong with the name, the blend or the parameters. */
       readonly problem: string;
     }
-  | { readonly ok: false; readonly reason: "no_endpoints"; readonly podsKnown: number };
+  | { readonly ok: false; readonly reason: "no_endpoints"; readonly podsKnown: number }
+  /** Too many requests were moved lately: the failure is to be passed on. */
+  | { readonly ok: false; readonly reason: "retry_budget" }
+  /** The queue does not take it, or it waited there until its deadline. */
+  | { readonly ok: false; readonly reason: QueueRefusal | "waited_too_long"; readonly retryAfterMs: number };
+
+/** The request waits for a pod. It leaves the queue by itself, or when its client does (`abandon`). */
+export type HeldRequest = {
+  readonly ok: false;
+  readonly reason: "held";
+  readonly heldId: string;
+  /** How long that is expected to take. */
+  readonly waitMs: number;
+  /** Pods that the router knows, fit or not; 0: it has just lost them, or there are none. */
+  readonly podsKnown: number;
+};
 
 /** A decision with every candidate's terms. `terms[i]` belongs to `candidates[i]`, its values to `columns`. */
 export type DecisionRecord = {
@@ -58,12 +88,15 @@ export type Placement = {
   readonly record: () => DecisionRecord;
 };
 
+/** Asked of a request that might leave its pod. */
+export type MoveQuestion = { readonly model: string; readonly excludedPods: readonly string[] };
+
 /** How a request ended, as its holder tells. */
 export type LeaseOutcome = {
   readonly kind: "completed" | "failed" | "client_left";
   readonly promptTokens?: number | undefined;
   readonly cachedTokens?: number | undefined;
   readonly completionTokens?: number | undefined;
-  /** What the end says of the pod; absent where it says nothing. */
+  /** What the end says of the pod; inferred from `kind` where absent. */
   readonly podOutcome?: PodOutcome | undefined;
 };

@@ -40,6 +40,8 @@ export class PodRegistry {
   readonly #freeSlots: number[] = [];
   #nextSlot = 0;
   #ordered: readonly Pod[] = [];
+  /** By model: the ready pods that serve it. Made at the first question after each report. */
+  readonly #serving = new Map<string, readonly Pod[]>();
 
   /** All pods in the order of their ids. */
   get pods(): readonly Pod[] {
@@ -52,6 +54,7 @@ export class PodRegistry {
 
   /** Takes a source's whole list. `nowMs` is the router's clock. */
   report(source: string, reported: readonly ReportedPod[], nowMs: number): RegistryChange[] {
+    this.#serving.clear();
     const changes: RegistryChange[] = [];
     const seen = new Set<string>();
     for (const { facts, gauges } of reported) {
@@ -87,15 +90,22 @@ export class PodRegistry {
    * The pods that may take a request for `model`: serving it, ready, not excluded, and reported within `freshMs`.
    * If every one of them is stale they stay routable: old knowledge is better than none.
    */
-  routable(model: string, nowMs: number, freshMs: number, excluded: ReadonlySet<string>): Pod[] {
-    const fresh: Pod[] = [];
-    const stale: Pod[] = [];
-    for (const pod of this.#ordered) {
-      const { facts } = pod;
-      if (facts.state !== "ready" || excluded.has(pod.id) || !facts.servedModels.includes(model)) continue;
-      (nowMs - pod.reportedAtMs <= freshMs ? fresh : stale).push(pod);
+  routable(model: string, nowMs: number, freshMs: number, excluded: ReadonlySet<string>): readonly Pod[] {
+    const serving = this.#servingPods(model);
+    const wanted = excluded.size === 0 ? serving : serving.filter(({ id }) => !excluded.has(id));
+    const isFresh = ({ reportedAtMs }: Pod) => nowMs - reportedAtMs <= freshMs;
+    if (wanted.every(isFresh)) return wanted;
+    const fresh = wanted.filter(isFresh);
+    return fresh.length > 0 ? fresh : wanted;
+  }
+
+  #servingPods(model: string): readonly Pod[] {
+    let serving = this.#serving.get(model);
+    if (serving === undefined) {
+      serving = this.#ordered.filter(({ facts }) => facts.state === "ready" && facts.servedModels.includes(model));
+      this.#serving.set(model, serving);
     }
-    return fresh.length > 0 ? fresh : stale;
+    return serving;
   }
 
   #add(source: string, facts: PodFacts, nowMs: number): Pod {
@@ -126,6 +136,7 @@ export class PodRegistry {
       decodeMs: undefined,
     };
     this.#pods.set(pod.id, pod);
+    this.#serving.clear();
     this.#sort();
     return pod;
   }

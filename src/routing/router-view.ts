@@ -1,6 +1,9 @@
+import type { PodHealthView } from "./health/outlier-ejection.ts";
+import type { HealthState } from "./health/pod-health.ts";
+import type { HeldView } from "./held-requests.ts";
 import type { HitTruthView } from "./hit-truth.ts";
 import type { LearnedRates } from "./learned-rates.ts";
-import type { EngineGauges, PodFacts } from "./pod.ts";
+import type { EngineGauges, Pod, PodFacts } from "./pod.ts";
 import type { PodClaimSizes } from "./pod-claims.ts";
 
 /** The admin API's view. */
@@ -19,16 +22,44 @@ export type RouterView = {
   readonly indexBytes: number;
   readonly truth: HitTruthView;
   readonly rates: LearnedRates;
-  readonly pods: readonly (PodFacts & {
-    readonly inFlight: number;
-    readonly backlogTokens: number;
-    readonly gauges: EngineGauges | undefined;
-    readonly requests: number;
-    readonly promptTokens: number;
-    readonly cachedTokens: number;
-    /** Learned share of predicted hits that the engine confirms; discounts predictions where the index is not exact. */
-    readonly hitYield: number;
-    /** In segments. */
-    readonly claims: PodClaimSizes;
-  })[];
+  /** Requests that wait for a pod, and what became of those that did. */
+  readonly queue: HeldView;
+  /** Moves to another pod that are allowed now, and those refused since the start. */
+  readonly retries: { readonly remaining: number; readonly refused: number };
+  readonly pods: readonly PodView[];
 };
+
+/** A pod in it. */
+type PodView = PodFacts & {
+  readonly inFlight: number;
+  readonly backlogTokens: number;
+  readonly gauges: EngineGauges | undefined;
+  readonly requests: number;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  /** Learned share of predicted hits that the engine confirms; discounts predictions where the index is not exact. */
+  readonly hitYield: number;
+  /** In segments. */
+  readonly claims: PodClaimSizes;
+  readonly health: HealthState;
+  /** Times it was left out for failing and that are not forgotten yet. */
+  readonly ejections: number;
+};
+
+/** Makes a pod's part of the view. A pod of which no health is known is healthy. */
+export function podView(pod: Pod, claims: PodClaimSizes, health: PodHealthView | undefined): PodView {
+  const { inFlight, backlogTokens, gauges, requests, promptTokens, cachedTokens, hitYield } = pod;
+  return {
+    ...pod.facts,
+    inFlight,
+    backlogTokens,
+    gauges,
+    requests,
+    promptTokens,
+    cachedTokens,
+    hitYield,
+    claims,
+    health: health?.state ?? { kind: "healthy" },
+    ejections: health?.ejections ?? 0,
+  };
+}

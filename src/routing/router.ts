@@ -1,24 +1,33 @@
+import type { Arrival } from "./arrival.ts";
+import { hitTokens } from "./candidates.ts";
 import { ClaimKeeper } from "./claim-keeper.ts";
 import type { Remedy } from "./claim-trust.ts";
 import type { ConfirmedSegments } from "./confirmed-claims.ts";
 import { decide } from "./decide.ts";
+import { Dispatch, type Placer } from "./dispatch.ts";
 import { FeedLedger, type FeedVerdict } from "./feeds.ts";
+import { FleetHealth, podOutcomeOf } from "./health/fleet-health.ts";
+import type { PodOutcome } from "./health/pod-outcome.ts";
+import { HeldRequests, type PromptWork } from "./held-requests.ts";
 import { HitTruth } from "./hit-truth.ts";
 import { learnedHitYield } from "./hit-yield.ts";
 import { RateLearner } from "./learned-rates.ts";
 import { type Lease, LeaseLedger } from "./lease-ledger.ts";
 import { movingMean } from "./moving-mean.ts";
 import { PlacementOutlook } from "./outlook/placement-outlook.ts";
-import type { LeaseOutcome, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
+import type { HeldRequest, LeaseOutcome, MoveQuestion, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
 import type { Pod } from "./pod.ts";
 import { PodClaims } from "./pod-claims.ts";
 import { PodRegistry, type ReportedPush } from "./pod-registry.ts";
 import { type KeptMemory, PoliciesInUse } from "./policies-in-use.ts";
 import type { PolicyMemoryView } from "./policy-memory.ts";
+import { promptLength } from "./prompt-length.ts";
+import { workCostAt } from "./queue/stretch-order.ts";
 import type { Random } from "./random.ts";
 import { DEFAULT_LIMITS, type RouterLimits } from "./router-limits.ts";
 import type { AdoptedLease, RouterSnapshot } from "./router-snapshot.ts";
-import type { RouterView } from "./router-view.ts";
+import { podView, type RouterView } from "./router-view.ts";
+import { type RoutingRules, RULES_OF_OLD_CALLERS } from "./routing-rules.ts";
 import type { SpeculativeClaim } from "./speculative-claims.ts";
 
 /** A request between its placement and its first token: all that a move, or taking its claim back, needs. */
@@ -27,6 +36,8 @@ type Pending = {
   readonly tried: Set<string>;
   readonly claim: SpeculativeClaim | undefined;
 };
+
+const NONE: ReadonlySet<string> = new Set();
 
 /**
  * One model's routing: pods, leases, claims and learned rates behind a few synchronous methods. Decides and counts in
@@ -49,21 +60,60 @@ export class Router {
   readonly #truth = new HitTruth();
   readonly #outlook: PlacementOutlook;
   readonly #policies = new PoliciesInUse();
+  #rules = RULES_OF_OLD_CALLERS;
+  readonly #health = new FleetHealth(this.#rules.health);
+  readonly #held = new HeldRequests(this.#rules.queue, () => workCostAt(this.#learner.rates.prefillTokensPerMs));
+  readonly #dispatch: Dispatch;
   /** Of the model's settings, as the last request brought it. */
   #segmentBytes = 256;
+  #arrivals = 0;
   #leasesOpened = 0;
   #leasesFallen = 0;
+  #sweptAtMs: number;
 
-  /** `instance` makes lease ids unique over restarts. */
-  constructor(options: { instance: string; random: Random; nowMs: number; limits?: RouterLimits }) {
+  /**
+   * `instance` makes lease ids unique over restarts. `released` is told of each held request that gets a pod or waits no
+   * more, unless its client left; it must not call back.
+   */
+  constructor(options: {
+    instance: string;
+    random: Random;
+    nowMs: number;
+    limits?: RouterLimits;
+    released?: Placer["released"];
+  }) {
     this.#instance = options.instance;
     this.#random = options.random;
     this.#bornMs = options.nowMs;
+    this.#sweptAtMs = options.nowMs;
     this.#limits = options.limits ?? DEFAULT_LIMITS;
     this.#outlook = new PlacementOutlook(options.nowMs);
     const { mostClaims, mostIndexBytes, claimTtlMs: ttlMs } = this.#limits;
     this.#claims = new PodClaims({ mostClaims, mostIndexBytes, ttlMs }, options.nowMs);
     this.keeper = new ClaimKeeper(this.#registry, this.#claims);
+    this.#dispatch = new Dispatch(this.#held, {
+      podsFor: ({ model, excludedPods }, nowMs) =>
+        this.#podsFor(model, excludedPods ? new Set(excludedPods) : NONE, nowMs),
+      place: ({ id, request }, pods, nowMs) => this.#place(request, id, pods, new Set(request.excludedPods), nowMs),
+      workOf: (request, pods) => this.#workOf(request, pods),
+      promptTokensOf: ({ promptTokens, promptBytes }) =>
+        promptTokens ?? promptBytes / this.#learner.rates.bytesPerToken,
+      roomTerms: (nowMs) => ({
+        prefillTokensPerMs: this.#learner.rates.prefillTokensPerMs,
+        nowMs,
+        adopting: this.#adopting(nowMs),
+      }),
+      pods: () => this.#registry.pods,
+      released: options.released ?? (() => undefined),
+    });
+  }
+
+  /** The model's rules from now on. Without any, nothing is held. */
+  configure(rules: RoutingRules, nowMs: number): void {
+    if (rules === this.#rules) return;
+    this.#rules = rules;
+    this.#health.configure(rules.health, nowMs);
+    this.#held.configure(rules.queue);
   }
 
   /** Open leases. */
@@ -71,28 +121,54 @@ export class Router {
     return this.#ledger.size;
   }
 
+  /** When the next held request's time is over, on the router's clock; undefined while nobody waits. */
+  get nextDeadlineAtMs(): number | undefined {
+    return this.#held.nextDeadlineAtMs;
+  }
+
   /** How long a collector with news waits between two pushes, in ms. */
   get pushSpacingMs(): number {
     return this.#feeds.spacingMs;
   }
 
-  /** Places a request and opens its lease. */
-  route(request: RouteRequest, nowMs: number): Placement | RouteRefusal {
+  /** Places a request and opens its lease, or holds it until a pod has room. */
+  route(request: RouteRequest, nowMs: number): Placement | HeldRequest | RouteRefusal {
     this.sweep(nowMs);
-    const placed = this.#place(request, `${this.#instance}-${this.#leasesOpened + 1}`, new Set(), nowMs);
-    if (placed.ok) this.#leasesOpened++;
-    return placed;
+    this.#health.asked(nowMs);
+    const found = this.#policies.find(request);
+    if (!found.ok) return found;
+    const arrival: Arrival = { id: `${this.#instance}-${++this.#arrivals}`, request, arrivedAtMs: nowMs };
+    return this.#dispatch.admit(arrival, this.#rules.queue, nowMs);
   }
 
-  /** The request's pod failed before the first token: closes the hold and places it elsewhere under the same lease. */
-  move(leaseId: string, nowMs: number): Placement | RouteRefusal {
+  /** The client of a held request has left. Nothing happens if the request has left already. */
+  abandon(heldId: string): void {
+    this.#held.abandon(heldId);
+  }
+
+  /** Whether `move` would find a pod for a request on one of `excludedPods` now, and the budget for it. */
+  mayMove({ model, excludedPods }: MoveQuestion, nowMs: number): boolean {
+    if (this.#health.retryView(nowMs).remaining === 0) return false;
+    return this.#podsFor(model, new Set(excludedPods), nowMs).length > 0;
+  }
+
+  /**
+   * The request's pod failed before the first token: closes the hold and places it elsewhere under the same lease, at
+   * once and however busy the others are.
+   */
+  move(leaseId: string, nowMs: number, podOutcome?: PodOutcome): Placement | RouteRefusal {
     const lease = this.#ledger.get(leaseId);
     const pending = this.#pending.get(leaseId);
     if (lease === undefined || pending === undefined) return { ok: false, reason: "no_endpoints", podsKnown: 0 };
-    pending.tried.add(lease.pod.id);
-    this.#close(lease, nowMs, false);
+    const { request, tried } = pending;
+    tried.add(lease.pod.id);
+    this.#close(lease, nowMs, false, podOutcome ?? "server_error");
     this.#policies.finished(leaseId, { promptTokens: 0, completionTokens: 0 }, nowMs);
-    return this.#place(pending.request, leaseId, pending.tried, nowMs);
+    const pods = this.#podsFor(request.model, tried, nowMs);
+    const moved = this.#placeAgain(request, leaseId, pods, tried, nowMs);
+    if (!moved.ok) this.#held.finished(leaseId, {});
+    this.#pump(nowMs);
+    return moved;
   }
 
   /** The first body byte came. `waitMs` is the holder's own measure from sending to that byte. */
@@ -100,10 +176,12 @@ export class Router {
     const lease = this.#ledger.get(leaseId);
     if (lease === undefined || lease.firstTokenAtMs !== undefined) return;
     this.#ledger.firstToken(lease, nowMs);
+    this.#health.firstToken(lease, nowMs);
     this.#prefilled(leaseId, nowMs);
     this.#outlook.firstToken(leaseId, waitMs, nowMs);
     this.#learner.observeFirstToken(lease.workAtSendTokens, waitMs);
     lease.pod.firstTokenMs = movingMean(lease.pod.firstTokenMs, waitMs);
+    this.#pump(nowMs);
   }
 
   renew(leaseId: string, nowMs: number): boolean {
@@ -129,19 +207,12 @@ export class Router {
   finish(leaseId: string, outcome: LeaseOutcome, nowMs: number): void {
     const lease = this.#ledger.get(leaseId);
     if (lease === undefined) return;
-    this.#close(lease, nowMs, outcome.kind === "completed", outcome.completionTokens);
+    const podOutcome = podOutcomeOf(outcome, lease.firstTokenAtMs !== undefined, this.#held.hasWaited(leaseId));
+    this.#close(lease, nowMs, outcome.kind === "completed", podOutcome, outcome.completionTokens);
     this.#policies.finished(leaseId, outcome, nowMs);
-    if (outcome.kind === "completed" && lease.firstTokenAtMs !== undefined) {
-      lease.pod.decodeMs = movingMean(lease.pod.decodeMs, nowMs - lease.firstTokenAtMs);
-    }
-    if (outcome.promptTokens === undefined) return;
-    lease.pod.promptTokens += outcome.promptTokens;
-    lease.pod.cachedTokens += outcome.cachedTokens ?? 0;
-    this.#learner.observePromptLength(lease.promptBytes, outcome.promptTokens);
-    if (outcome.cachedTokens === undefined || lease.prediction === undefined) return;
-    const { hitTokens, toleranceTokens } = lease.prediction;
-    this.#truth.observe(hitTokens, outcome.cachedTokens, toleranceTokens);
-    lease.pod.hitYield = learnedHitYield(lease.pod.hitYield, hitTokens, outcome.cachedTokens);
+    this.#held.finished(leaseId, outcome);
+    this.#learn(lease, outcome, nowMs);
+    this.#pump(nowMs);
   }
 
   /** Takes a push's pods. `replayed` changes nothing. */
@@ -149,6 +220,7 @@ export class Router {
     const verdict = this.#feeds.take(push.source, push.instance, push.sequence);
     if (verdict === "replayed") return verdict;
     for (const { kind, pod } of this.#registry.report(push.source, push.pods, nowMs)) {
+      if (kind === "restarted") this.#health.restarted(pod, nowMs);
       if (kind === "trusted") {
         this.#claims.trust(pod);
         continue;
@@ -156,6 +228,7 @@ export class Router {
       this.#claims.clearPod(pod);
       pod.outlook.forget();
     }
+    this.#health.setPods(this.#registry.pods, nowMs);
     if (verdict === "resync") this.#doubtAll(push.source);
     for (const { podId, epoch, change } of push.claims) {
       const pod = this.#registry.get(podId);
@@ -164,23 +237,34 @@ export class Router {
       if (change.kind === "clear") pod.outlook.forget();
       if (change.kind === "store") this.#learner.observeSegments(change.tokens, this.#segmentBytes);
     }
+    this.#dispatch.podsReported(this.#rules.queue, nowMs);
+    this.#pump(nowMs);
     return verdict;
   }
 
-  /** Lets leases fall whose holders are silent. Called at each request and by the alarm. Returns how many fell. */
+  /**
+   * Lets leases fall whose holders are silent, and held requests go whose time is over. Called at each request and by the
+   * alarm. Returns how many leases fell.
+   */
   sweep(nowMs: number): number {
     const fallen = this.#ledger.expired(nowMs - this.#limits.leaseTtlMs);
     for (const lease of fallen) {
-      this.#close(lease, nowMs, false);
+      this.#close(lease, nowMs, false, "client_left");
       this.#policies.finished(lease.id, {}, nowMs);
+      this.#held.finished(lease.id, {});
     }
     this.#leasesFallen += fallen.length;
     this.#claims.sweep(nowMs);
+    this.#dispatch.expire(nowMs);
+    this.#pump(nowMs);
+    this.#sweptAtMs = nowMs;
     return fallen.length;
   }
 
-  /** Figures for the admin API: per pod and in all. */
+  /** Figures for the admin API, as of the last sweep. */
   inspect(): RouterView {
+    const nowMs = this.#sweptAtMs;
+    const health = this.#health.podViews(nowMs);
     return {
       leases: this.#ledger.size,
       leasesOpened: this.#leasesOpened,
@@ -188,17 +272,9 @@ export class Router {
       ...this.#claims.view,
       truth: this.#truth.view(),
       rates: this.#learner.rates,
-      pods: this.#registry.pods.map((pod) => ({
-        ...pod.facts,
-        inFlight: pod.inFlight,
-        backlogTokens: pod.backlogTokens,
-        gauges: pod.gauges,
-        requests: pod.requests,
-        promptTokens: pod.promptTokens,
-        cachedTokens: pod.cachedTokens,
-        hitYield: pod.hitYield,
-        claims: this.#claims.podSizes(pod),
-      })),
+      queue: this.#held.view(nowMs),
+      retries: this.#health.retryView(nowMs),
+      pods: this.#registry.pods.map((pod) => podView(pod, this.#claims.podSizes(pod), health.get(pod.id))),
     };
   }
 
@@ -226,7 +302,7 @@ export class Router {
     this.#policies.restoreMemory(kept);
   }
 
-  /** What a checkpoint holds: pods, leases, feed positions, learned rates. */
+  /** What a checkpoint holds: pods, leases, feed positions, learned rates, ejections. */
   snapshot(nowMs: number): RouterSnapshot {
     return {
       pods: this.#registry.pods.map((pod) => ({ source: pod.source, facts: pod.facts })),
@@ -241,6 +317,8 @@ export class Router {
       })),
       feeds: this.#feeds.entries(),
       learned: this.#learner.state,
+      ejections: this.#health.snapshot(nowMs),
+      drain: this.#held.drainState,
     };
   }
 
@@ -254,6 +332,9 @@ export class Router {
     for (const { source, facts } of snapshot.pods) {
       this.#claims.doubt(this.#registry.restore(source, facts, nowMs));
     }
+    this.#health.setPods(this.#registry.pods, nowMs);
+    this.#health.restore(snapshot.ejections ?? [], nowMs);
+    if (snapshot.drain !== undefined) this.#held.restore(snapshot.drain);
     for (const lease of snapshot.leases) this.adopt(lease, nowMs);
   }
 
@@ -261,14 +342,64 @@ export class Router {
     for (const pod of this.#registry.pods) if (pod.source === source) this.#claims.doubt(pod);
   }
 
-  #place(request: RouteRequest, leaseId: string, tried: Set<string>, nowMs: number): Placement | RouteRefusal {
+  #learn(lease: Lease, outcome: LeaseOutcome, nowMs: number): void {
+    if (outcome.kind === "completed" && lease.firstTokenAtMs !== undefined) {
+      lease.pod.decodeMs = movingMean(lease.pod.decodeMs, nowMs - lease.firstTokenAtMs);
+    }
+    if (outcome.promptTokens === undefined) return;
+    lease.pod.promptTokens += outcome.promptTokens;
+    lease.pod.cachedTokens += outcome.cachedTokens ?? 0;
+    this.#learner.observePromptLength(lease.promptBytes, outcome.promptTokens);
+    if (outcome.cachedTokens === undefined || lease.prediction === undefined) return;
+    const { hitTokens: predicted, toleranceTokens } = lease.prediction;
+    this.#truth.observe(predicted, outcome.cachedTokens, toleranceTokens);
+    lease.pod.hitYield = learnedHitYield(lease.pod.hitYield, predicted, outcome.cachedTokens);
+  }
+
+  #pump(nowMs: number): void {
+    this.#dispatch.pump(this.#rules.queue, nowMs);
+  }
+
+  #adopting(nowMs: number): boolean {
+    return nowMs - this.#bornMs < this.#limits.adoptionMs;
+  }
+
+  #podsFor(model: string, tried: ReadonlySet<string>, nowMs: number): readonly Pod[] {
+    return this.#health.admitted(this.#registry.routable(model, nowMs, this.#limits.podFreshMs, tried), nowMs);
+  }
+
+  #workOf(request: RouteRequest, pods: readonly Pod[]): PromptWork {
+    const { rates } = this.#learner;
+    this.#claims.match(request.segments);
+    const matches = pods.map((pod) => this.#claims.found(pod, request.segmentBytes / rates.bytesPerToken));
+    const promptTokens = request.promptTokens ?? promptLength(request, matches, rates);
+    const hits = pods.map(({ facts }, i) => hitTokens(matches[i]?.tokens ?? 0, promptTokens, facts.blockTokens ?? 1));
+    return { promptTokens, uncachedTokens: promptTokens - Math.max(...hits) };
+  }
+
+  #placeAgain(
+    request: RouteRequest,
+    leaseId: string,
+    pods: readonly Pod[],
+    tried: Set<string>,
+    nowMs: number,
+  ): Placement | RouteRefusal {
+    if (pods.length === 0) return { ok: false, reason: "no_endpoints", podsKnown: this.#registry.pods.length };
+    if (!this.#health.tryRetry(nowMs)) return { ok: false, reason: "retry_budget" };
+    return this.#place(request, leaseId, pods, tried, nowMs);
+  }
+
+  /** `pods` are not none. */
+  #place(
+    request: RouteRequest,
+    leaseId: string,
+    pods: readonly Pod[],
+    tried: Set<string>,
+    nowMs: number,
+  ): Placement | RouteRefusal {
     const found = this.#policies.find(request);
     if (!found.ok) return found;
     const { policy } = found;
-    const pods = this.#registry.routable(request.model, nowMs, this.#limits.podFreshMs, tried);
-    if (pods.length === 0) {
-      return { ok: false, reason: "no_endpoints", podsKnown: this.#registry.pods.length };
-    }
     const { rates } = this.#learner;
     const segmentTokens = request.segmentBytes / rates.bytesPerToken;
     this.#segmentBytes = request.segmentBytes;
@@ -282,7 +413,7 @@ export class Router {
       memory: this.#policies.memory,
       retried: tried.size > 0,
       nowMs,
-      adopting: nowMs - this.#bornMs < this.#limits.adoptionMs,
+      adopting: this.#adopting(nowMs),
       outlook: {
         account: this.#outlook,
         chain: this.#outlook.continued(request.segments, segmentTokens),
@@ -295,7 +426,8 @@ export class Router {
     const uncachedTokens = Math.max(0, promptTokens - matchedTokens);
     const { promptBytes } = request;
     const opening = { id: leaseId, pod, openedAtMs: nowMs, promptBytes, promptTokens, uncachedTokens, prediction };
-    this.#ledger.open({ ...opening, firstTokenSeen: false }, nowMs);
+    this.#health.sent(this.#ledger.open({ ...opening, firstTokenSeen: false }, nowMs), nowMs);
+    if (tried.size === (request.excludedPods?.length ?? 0)) this.#leasesOpened++;
     this.#pending.set(leaseId, { request, tried, claim });
     const { segments } = request;
     const { capacityTokens } = pod.facts;
@@ -312,9 +444,10 @@ export class Router {
   }
 
   /** `prefilled` tells whether the pod did the work, and so holds what was claimed. */
-  #close(lease: Lease, nowMs: number, prefilled: boolean, answerTokens?: number): void {
+  #close(lease: Lease, nowMs: number, prefilled: boolean, podOutcome: PodOutcome, answerTokens?: number): void {
     if (!this.#ledger.close(lease, nowMs)) return;
     this.#outlook.ended(lease.id, prefilled, answerTokens, nowMs);
+    this.#health.ended(lease, podOutcome, nowMs);
     const claim = this.#pending.get(lease.id)?.claim;
     if (prefilled) this.#prefilled(lease.id, nowMs);
     else if (claim !== undefined) this.#claims.takeBack(claim);

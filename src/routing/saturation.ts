@@ -19,6 +19,8 @@ export const DEFAULT_SATURATION: SaturationLimits = { mostKvShare: 1, mostBacklo
 /** What counts of a pod: a candidate's facts, and its backlog in time as the placing policy reckons it. */
 export type PodLoad = Pick<Candidate, "inFlight" | "foreign" | "promptTokensInFlight" | "capacityTokens"> & {
   readonly backlogMs: number;
+  /** KV tokens in use as the engine tells, where it does: prompts that share a prefix hold it once. */
+  readonly reportedKvTokens?: number | undefined;
 };
 
 /** Whether a pod may take one more request, or the first limit that forbids it. */
@@ -42,7 +44,8 @@ export function saturation(
   if (requests === 0) return FREE;
   if (mostInFlight !== undefined && requests >= mostInFlight) return { free: false, why: "in_flight" };
   if (mostKvShare !== undefined && pod.capacityTokens !== undefined) {
-    const wantedTokens = pod.promptTokensInFlight + request.promptTokens + request.outputTokens;
+    const heldTokens = Math.min(pod.promptTokensInFlight, pod.reportedKvTokens ?? Number.POSITIVE_INFINITY);
+    const wantedTokens = heldTokens + request.promptTokens + request.outputTokens;
     if (wantedTokens > mostKvShare * pod.capacityTokens) return { free: false, why: "kv_memory" };
   }
   if (mostBacklogMs !== undefined && pod.backlogMs >= mostBacklogMs) return { free: false, why: "backlog" };

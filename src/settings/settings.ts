@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { promptSettingsSchema } from "../protocol/prompt-settings.ts";
 import { policySchema } from "./policy-settings.ts";
+import { healthSchema, queueSchema } from "./queue-settings.ts";
 
 /**
  * What an operator writes: `warmpath.config.json`. Secrets are never in it: where one is needed, the file names the
@@ -33,6 +34,8 @@ const modelSchema = z.strictObject({
   /** Bytes of prompt text in a segment. */
   segmentBytes: z.number().int().min(32).max(4096).default(256),
   prompt: promptSettingsSchema.default({ renderer: "none" }),
+  queue: queueSchema.default({}),
+  health: healthSchema.default({}),
   /** Where the ModelRouter is created: a Durable Object location hint near the pods. */
   region: z.string().min(1).optional(),
 });
@@ -45,6 +48,10 @@ const keySchema = z.strictObject({
   /** Model names the key may use; absent means all. */
   models: z.array(name).optional(),
   expiresAt: z.iso.datetime().optional(),
+  /** Of its requests that wait for a pod, larger goes first. */
+  priority: z.number().int().min(-1_000).max(1_000).default(0),
+  /** With twice the weight a key is served twice as much when all want more. */
+  weight: z.number().min(0.001).max(1_000).default(1),
   /** Shows decisions in reply headers. */
   debug: z.boolean().default(false),
 });

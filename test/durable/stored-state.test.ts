@@ -2,7 +2,6 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { ModelRouter } from "../../durable/model-router.ts";
-import type { RouteReply } from "../../durable/routing-rpc.ts";
 import { SCHEMA_VERSION } from "../../durable/schema.ts";
 import type { ClusterName } from "../../src/protocol/identifiers.ts";
 import type { ClaimChange, PodReport, PushMessage } from "../../src/protocol/push-message.ts";
@@ -86,7 +85,7 @@ class Harness {
   /** Routes inside, so that no stub of this test keeps the object alive. */
   route(change: object = {}): Promise<{ podId: string; matchedTokens: number }> {
     return this.inside((_, router) => {
-      const placed: RouteReply = router.route({ ...call, ...change });
+      const placed = router.route({ ...call, ...change });
       if (!placed.ok) throw new Error(placed.reason);
       placed.lease.finish({ kind: "completed" });
       return { podId: placed.pod.id, matchedTokens: placed.matchedTokens };

@@ -14,6 +14,8 @@ import type { SettingsFile } from "../../src/settings/settings.ts";
 import { type SimulatedEngine, startEngine } from "../../src/sim/engine/engine.ts";
 import type { EngineOptionsInput } from "../../src/sim/engine/engine-options.ts";
 
+const KEEPS_ALL_PODS = { mostEjectedShare: 0, retriesPerSecond: 1_000 };
+
 export const BUNDLE_FOLDER = fileURLToPath(new URL("../../dist/e2e/", import.meta.url));
 
 export const SECRETS = {
@@ -84,7 +86,12 @@ export async function startStack(options: StackOptions = {}): Promise<LiveStack>
           { name: "local", upstream: { kind: "direct" }, pushKeys: ["WARMPATH_CLUSTER_LOCAL_KEY"] },
           { name: "other", upstream: { kind: "direct" }, pushKeys: ["WARMPATH_CLUSTER_OTHER_KEY"] },
         ],
-        models: [{ name: MODEL, adapters: ["sql-lora"] }, { name: "unserved" }, { name: "scripted" }],
+        // These tests break pods on purpose, and look at each failure: none is left out, and nobody waits for a first pod.
+        models: [
+          { name: MODEL, adapters: ["sql-lora"], health: KEEPS_ALL_PODS },
+          { name: "unserved", queue: { holdWithoutPods: false } },
+          { name: "scripted", health: KEEPS_ALL_PODS, queue: { holdWithoutPods: false } },
+        ],
         keys: [
           { id: "all", sha256: all.sha256, debug: true },
           { id: "narrow", sha256: narrow.sha256, models: ["unserved"] },

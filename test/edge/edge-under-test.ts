@@ -29,12 +29,12 @@ export type EdgeUnderTest = {
 };
 
 /** Makes an edge with its own model, so that nothing an isolate remembers is shared between tests. */
-export async function edgeUnderTest(limits: object = {}): Promise<EdgeUnderTest> {
+export async function edgeUnderTest(limits: object = {}, modelSettings: object = {}): Promise<EdgeUnderTest> {
   const model = `m-${crypto.randomUUID()}`;
   const { key, sha256 } = await newApiKey("all", SECRET);
   const app = createApp({
     clusters: [{ name: "local", upstream: { kind: "direct" }, pushKeys: ["WARMPATH_CLUSTER_LOCAL_KEY"] }],
-    models: [{ name: model }],
+    models: [{ name: model, ...modelSettings }],
     keys: [{ id: "all", sha256, debug: true }],
     limits: { usageOneIn: 0, ...limits },
   });

@@ -93,6 +93,6 @@ describe("what a lease is told of its pod", () => {
     const edge = await edgeUnderTest({ firstByteMs: 600, attemptFirstByteMs: 400 });
     const { outcomes, moves } = await ask(edge, true, [acceptsAndStalls, acceptsAndStalls]);
     expect(moves).toEqual([{ podOutcome: "stalled" }]);
-    expect(outcomes).toEqual([{ kind: "failed", podOutcome: undefined }]);
+    expect(outcomes).toEqual([{ kind: "failed", podOutcome: "client_left" }]);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type GenerationEndpoint, readGenerationRequest } from "../../src/edge/generation-request.ts";
 import { requestAffinity, sessionName } from "../../src/edge/request-affinity.ts";
 
-const alice = { id: "alice", sha256: "", debug: false };
+const alice = { id: "alice", sha256: "", debug: false, priority: 0, weight: 1 };
 const bob = { ...alice, id: "bob" };
 const HASH = /^[0-9a-f]{16}$/;
 

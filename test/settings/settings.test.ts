@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { routingRules } from "../../src/routing/routing-rules.ts";
+import { healthSchema, queueSchema } from "../../src/settings/queue-settings.ts";
 import { parseSettings, SettingsError, type SettingsFile } from "../../src/settings/settings.ts";
 
 const file: SettingsFile = {
@@ -78,6 +80,30 @@ describe("settings", () => {
     ],
   ])("refuse the policy %j", (policy, problem) => {
     expect(problems({ models: [{ name: "m", policy }] })).toEqual([expect.stringContaining(problem)]);
+  });
+
+  it("know the rules of queue and health by the router's names, and check their values", () => {
+    const { queue, health } = routingRules({});
+    const { holdWithoutPods: _onOrOff, ...queueShape } = queueSchema.shape;
+    expect(Object.keys(queueShape).toSorted()).toEqual(Object.keys(queue).toSorted());
+    expect(Object.keys(healthSchema.shape).toSorted()).toEqual(Object.keys(health).toSorted());
+    expect(queueSchema.safeParse({ ...queue, holdWithoutPods: false }).success).toBe(true);
+    expect(healthSchema.parse(health)).toEqual(health);
+    const wrong = { name: "m", queue: { mostInFlight: 0 }, health: { failureShare: 2, ejectMs: 5 } };
+    expect(problems({ models: [wrong] })).toEqual([
+      expect.stringContaining("models[0].queue.mostInFlight: "),
+      expect.stringContaining("models[0].health.failureShare: "),
+      expect.stringMatching(/models\[0\]\.health: .*ejectMs/),
+    ]);
+  });
+
+  it("give a key an ordinary priority and weight where they name none", () => {
+    const key = { id: "k", sha256: "0".repeat(64) };
+    expect(parseSettings({ ...file, keys: [key] }).keys[0]).toMatchObject({ priority: 0, weight: 1 });
+    expect(problems({ keys: [{ ...key, priority: 0.5, weight: 0 }] })).toEqual([
+      expect.stringContaining("keys[0].priority: "),
+      expect.stringContaining("keys[0].weight: "),
+    ]);
   });
 
   it("take names of environment variables for secrets, not secrets", () => {

@@ -15,6 +15,8 @@ export type PodHealthView = { readonly podId: string; readonly state: HealthStat
 export class OutlierEjection {
   readonly #limits: OutlierLimits;
   readonly #pods = new Map<string, PodHealth>();
+  /** Pods that are out, those on probe included: asked at each request. */
+  #outCount = 0;
 
   constructor(limits: OutlierLimits = DEFAULT_OUTLIER_LIMITS) {
     this.#limits = limits;
@@ -33,7 +35,14 @@ export class OutlierEjection {
 
   /** The pod was restarted: what its process did before says nothing of the new one. */
   restarted(podId: string, nowMs: number): void {
-    if (this.#pods.has(podId)) this.#add(podId, nowMs);
+    if (!this.#pods.has(podId)) return;
+    this.#add(podId, nowMs);
+    this.#countOut();
+  }
+
+  /** Whether any pod is out or back only for a probe: if not, all admit. */
+  get anyOut(): boolean {
+    return this.#outCount > 0;
   }
 
   /** Whether a request may be sent to the pod now: it is healthy, or its ejection is over and nobody probes it. */
@@ -53,7 +62,9 @@ export class OutlierEjection {
   /** The first body byte of an answer came: enough for a probe, whose answer may take minutes more. */
   firstToken(podId: string, requestId: string, nowMs: number): void {
     const pod = this.#pods.get(podId);
-    if (pod?.isProbe(requestId)) pod.readmit(nowMs);
+    if (!pod?.isProbe(requestId)) return;
+    pod.readmit(nowMs);
+    this.#countOut();
   }
 
   /** A request on the pod ended, or was moved away from it. Once for each request and pod. */
@@ -65,9 +76,11 @@ export class OutlierEjection {
       if (verdict === "success") pod.readmit(nowMs);
       else if (verdict === "failure") pod.eject(nowMs);
       else pod.freeProbe();
+      this.#countOut();
     } else if (verdict !== undefined && pod.count(verdict === "failure", sentAtMs, nowMs)) {
       // Above the bound the pod stays, and its next failure asks again.
-      if (this.#out().length < this.#mostOut()) pod.eject(nowMs);
+      if (this.#outCount < this.#mostOut()) pod.eject(nowMs);
+      this.#countOut();
     }
   }
 
@@ -103,5 +116,10 @@ export class OutlierEjection {
   #holdBound(nowMs: number): void {
     const out = this.#out().sort((a, b) => (a.ejectedUntilMs ?? 0) - (b.ejectedUntilMs ?? 0));
     for (const pod of out.slice(0, Math.max(0, out.length - this.#mostOut()))) pod.readmit(nowMs);
+    this.#countOut();
+  }
+
+  #countOut(): void {
+    this.#outCount = this.#out().length;
   }
 }

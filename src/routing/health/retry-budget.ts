@@ -8,8 +8,11 @@ export type RetryBudgetLimits = {
   readonly windowMs: number;
 };
 
-/** The defaults of Finagle's RetryBudget, but for its least of 10 a second: requests to an LLM are fewer. */
-export const DEFAULT_RETRY_BUDGET: RetryBudgetLimits = { retryShare: 0.2, leastPerSecond: 1, windowMs: 10_000 };
+/**
+ * The defaults of Finagle's RetryBudget. Ten a second let all that wait on a pod move at once when it dies; a pod that
+ * goes on failing is ejected long before they are spent.
+ */
+export const DEFAULT_RETRY_BUDGET: RetryBudgetLimits = { retryShare: 0.2, leastPerSecond: 10, windowMs: 10_000 };
 
 /**
  * How many retries a model may make, as a share of its requests, so that a broken fleet sees little more load than a

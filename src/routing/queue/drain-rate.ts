@@ -10,8 +10,11 @@ const MOST_FORGOTTEN = 23;
  */
 export class DrainRate {
   readonly #memoryMs: number;
-  #workTokens: number;
-  #busyMs: number;
+  /** What is believed before anything is measured, and the time that belief still weighs. */
+  #priorTokensPerMs: number;
+  #priorMs: number;
+  #workTokens = 0;
+  #busyMs = 0;
   /** Since when somebody has been waiting without anything leaving; undefined while nobody waits. */
   #openSinceMs: number | undefined;
   /** When the first of those that wait came, after nobody did. */
@@ -24,8 +27,13 @@ export class DrainRate {
   /** `prior`: what is believed before anything is measured, and the time that belief weighs. */
   constructor(memoryMs: number, prior: DrainState) {
     this.#memoryMs = memoryMs;
-    this.#workTokens = prior.workTokens;
-    this.#busyMs = prior.busyMs;
+    this.#priorTokensPerMs = prior.workTokens / prior.busyMs;
+    this.#priorMs = prior.busyMs;
+  }
+
+  /** A better prior: what was measured stays. One of 0 is none, waits would have no number. */
+  assume(tokensPerMs: number): void {
+    if (tokensPerMs > 0) this.#priorTokensPerMs = tokensPerMs;
   }
 
   /** Somebody begins to wait where nobody did. */
@@ -42,6 +50,7 @@ export class DrainRate {
       const keep = this.#keepOver(nowMs);
       this.#workTokens = this.#workTokens * keep + workTokens;
       this.#busyMs = this.#busyMs * keep + this.#memoryMs * (1 - keep);
+      this.#priorMs *= keep;
     }
     this.#paced = true;
     this.#openSinceMs = waiting ? nowMs : undefined;
@@ -55,12 +64,14 @@ export class DrainRate {
   /** Weighted tokens per millisecond. A queue from which nothing leaves is seen to be slow before anything does. */
   tokensPerMs(nowMs: number): number {
     const keep = this.#keepOver(nowMs);
-    return (this.#workTokens * keep) / (this.#busyMs * keep + this.#memoryMs * (1 - keep));
+    const { workTokens, busyMs } = this.state;
+    return (workTokens * keep) / (busyMs * keep + this.#memoryMs * (1 - keep));
   }
 
   /** What a checkpoint keeps: the next start's prior. */
   get state(): DrainState {
-    return { workTokens: this.#workTokens, busyMs: this.#busyMs };
+    const priorTokens = this.#priorTokensPerMs * this.#priorMs;
+    return { workTokens: this.#workTokens + priorTokens, busyMs: this.#busyMs + this.#priorMs };
   }
 
   #keepOver(nowMs: number): number {

@@ -1,7 +1,8 @@
 /** What a key has been served. */
 export type KeyAccount = {
   readonly key: string;
-  readonly weight: number;
+  /** As of when it began to wait. */
+  weight: number;
   /** Weighted tokens served, divided by the key's weight. The lowest is served next. */
   served: number;
   /** Requests it has waiting, over all priorities. */
@@ -49,6 +50,7 @@ export class KeyAccounts {
       if (this.#accounts.size > this.#sweepAt) this.#forgetIdle();
     }
     account.served = served;
+    if (account.waiting === 0) account.weight = this.#weightOf(key);
     account.waiting++;
     return account;
   }

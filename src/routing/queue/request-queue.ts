@@ -39,9 +39,19 @@ export class RequestQueue<Payload> {
     return this.#room.size;
   }
 
+  /** When the next request's time is over; undefined while nobody waits. */
+  get nextDeadlineAtMs(): number | undefined {
+    return this.#room.nextDeadlineAtMs;
+  }
+
   /** The measured pace, as a checkpoint keeps it. Those that wait are not kept: their callers are gone too. */
   get drainState(): DrainState {
     return this.#drain.state;
+  }
+
+  /** What the pace is taken to be as far as none is measured, in weighted tokens per millisecond. */
+  assumePace(tokensPerMs: number): void {
+    this.#drain.assume(tokensPerMs);
   }
 
   /** Takes a request in or refuses it. Its id must not be waiting. */
@@ -185,7 +195,11 @@ export class RequestQueue<Payload> {
     const dueAtMs = this.#promises.freeFrom(Math.min(latestMs, clearAtMs + beforeMs));
     if (dueAtMs >= latestMs) return latestMs;
     const workTokens = this.#room.workTokensOf(request);
-    this.#promises.promise({ fingerprint, priority, key, workTokens }, dueAtMs, workTokens / pace);
+    this.#promises.promise(
+      { fingerprint, priority, key, workTokens },
+      dueAtMs,
+      Math.min(mostRetryAfterMs, workTokens / pace),
+    );
     return dueAtMs;
   }
 

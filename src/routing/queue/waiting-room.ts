@@ -37,6 +37,10 @@ export class WaitingRoom<Payload> {
     return this.#promptTokens;
   }
 
+  get nextDeadlineAtMs(): number | undefined {
+    return this.#byDeadline.first?.request.deadlineAtMs;
+  }
+
   get bands(): readonly PriorityBand<Payload>[] {
     return this.#bands;
   }

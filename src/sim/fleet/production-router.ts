@@ -1,5 +1,5 @@
 import type { ClaimChange } from "../../routing/confirmed-claims.ts";
-import type { Placement, RouteRefusal, RouteRequest } from "../../routing/placement.ts";
+import type { HeldRequest, Placement, RouteRefusal, RouteRequest } from "../../routing/placement.ts";
 import type { PodFacts } from "../../routing/pod.ts";
 import type { PodClaimChange, ReportedPod } from "../../routing/pod-registry.ts";
 import { seededRandom } from "../../routing/random.ts";
@@ -87,7 +87,7 @@ class ProductionRouter implements FleetRouter {
     this.#router.report({ source: "fleet", instance: "one", sequence: ++this.#sequence, pods, claims }, nowMs);
   }
 
-  #placed(request: RoutedRequest, placed: Placement | RouteRefusal): number | undefined {
+  #placed(request: RoutedRequest, placed: Placement | HeldRequest | RouteRefusal): number | undefined {
     if (!placed.ok) {
       if (placed.reason === "unknown_policy") {
         throw new Error(`no policy "${this.#policy}"; there are ${placed.known.join(", ")}`);
