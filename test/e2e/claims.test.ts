@@ -8,7 +8,7 @@ const SEGMENT_BYTES = 256;
 
 let stack: LiveStack;
 beforeAll(async () => {
-  stack = await startStack(exactModel());
+  stack = await startStack(await exactModel());
 });
 afterAll(() => stack?.stop());
 

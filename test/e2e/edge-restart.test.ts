@@ -65,7 +65,7 @@ async function eventsArrived(view: () => Promise<{ confirmedClaims: number }>): 
 describe("an edge that is killed", () => {
   let stack: LiveStack;
   beforeAll(async () => {
-    stack = await startStack(exactModel());
+    stack = await startStack(await exactModel());
   });
   afterAll(() => stack?.stop());
 

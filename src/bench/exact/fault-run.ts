@@ -3,6 +3,7 @@ import { PushProxy } from "../faults/push-proxy.ts";
 import { ZmqProxy } from "../faults/zmq-proxy.ts";
 import type { PlayedCall } from "../replay/play-policy.ts";
 import { median, rounded } from "../report/percentiles.ts";
+import { quotient } from "../report/quotient.ts";
 import { readRouter } from "../stack/router-view.ts";
 import type { Detours, Stack } from "../stack/stack.ts";
 import { waitUntil } from "../stack/wait-until.ts";
@@ -160,5 +161,5 @@ function hitShareFrom(played: readonly PlayedCall[], from: number): number {
     cached += outcome.usage?.cachedTokens ?? 0;
     prompt += outcome.usage?.promptTokens ?? 0;
   }
-  return prompt === 0 ? 0 : cached / prompt;
+  return quotient(cached, prompt);
 }

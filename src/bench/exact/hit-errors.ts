@@ -1,5 +1,7 @@
+import { predictedHit } from "../load/call-outcome.ts";
 import type { PlayedCall } from "../replay/play-policy.ts";
 import { percentile, rounded } from "../report/percentiles.ts";
+import { quotient } from "../report/quotient.ts";
 import { engineText } from "../traces/engine-text.ts";
 
 /** How well predicted cache hits fit what the engines reported, over all answered calls. */
@@ -18,14 +20,14 @@ export type HitErrors = {
   readonly hitShare: number;
 };
 
-/** Predictions come from the debug header `x-warmpath-match: matched/prompt`, the truth from the answers' usage. */
+/** The truth comes from the answers' usage. */
 export function hitErrors(played: readonly PlayedCall[], segmentBytes: number, blockTokens: number): HitErrors {
   const errors: number[] = [];
   let [within, missed, overstated, predictedSum, cachedSum, promptSum] = [0, 0, 0, 0, 0, 0];
   for (const { call, outcome } of played) {
     if (outcome.kind !== "completed" || outcome.usage === undefined) continue;
     const { promptTokens, cachedTokens } = outcome.usage;
-    const predicted = Number((outcome.headers["x-warmpath-match"] ?? "0").split("/")[0]);
+    const { matchedTokens: predicted } = predictedHit(outcome);
     const bytesPerToken = Buffer.byteLength(engineText(call.prompt()), "utf8") / promptTokens;
     const error = predicted - cachedTokens;
     errors.push(error);
@@ -41,14 +43,10 @@ export function hitErrors(played: readonly PlayedCall[], segmentBytes: number, b
   return {
     requests: played.length,
     failed: played.filter(({ outcome }) => outcome.kind === "failed").length,
-    withinShare: quotient(within, errors.length),
+    withinShare: rounded(quotient(within, errors.length)),
     signedErrorTokens: { p1: at(0.01), p50: at(0.5), p99: at(0.99) },
-    missedHitShare: quotient(missed, cachedSum),
-    overstatedShare: quotient(overstated, predictedSum),
-    hitShare: quotient(cachedSum, promptSum),
+    missedHitShare: rounded(quotient(missed, cachedSum)),
+    overstatedShare: rounded(quotient(overstated, predictedSum)),
+    hitShare: rounded(quotient(cachedSum, promptSum)),
   };
-}
-
-function quotient(part: number, whole: number): number {
-  return whole === 0 ? 0 : rounded(part / whole);
 }

@@ -33,3 +33,12 @@ export function serverTimingMs(outcome: CallOutcome, metric: string): number | u
   }
   return undefined;
 }
+
+/** What the router expected when it decided, from the debug header `x-warmpath-match: matched/prompt`. */
+export function predictedHit({ headers }: CallOutcome): {
+  readonly matchedTokens: number;
+  readonly promptTokens: number;
+} {
+  const [matchedTokens = 0, promptTokens = 0] = (headers["x-warmpath-match"] ?? "0/0").split("/").map(Number);
+  return { matchedTokens, promptTokens };
+}

@@ -3,7 +3,7 @@ import path from "node:path";
 import { z } from "zod";
 import { newApiKey } from "../../protocol/api-key.ts";
 import { startEdge } from "../../selfhost/edge-process.ts";
-import { qwenPromptSettings } from "../stack/qwen-prompt-settings.ts";
+import { qwenPromptSettings } from "../stack/qwen-model.ts";
 import { buildStackBundle, CLUSTER_KEY_VARIABLE } from "../stack/stack.ts";
 import { reportPods } from "./synthetic-pods.ts";
 
@@ -45,7 +45,7 @@ export async function startWarmpathTarget(options: WarmpathTargetOptions): Promi
     bundle: await buildStackBundle(path.join(folder, "edge")),
     settings: {
       clusters: [{ name: CLUSTER, upstream: { kind: "direct" }, pushKeys: [CLUSTER_KEY_VARIABLE] }],
-      models: [{ name: model, prompt: qwenPromptSettings() }],
+      models: [{ name: model, prompt: await qwenPromptSettings() }],
       keys: [{ id: "bench", sha256 }],
     },
     secrets,

@@ -1,6 +1,7 @@
-import { serverTimingMs } from "../load/call-outcome.ts";
+import { predictedHit, serverTimingMs } from "../load/call-outcome.ts";
 import { histogramPercentile, mergedBuckets } from "../report/histogram.ts";
 import { mean, percentile, rounded, type Summary, summarize } from "../report/percentiles.ts";
+import { quotient } from "../report/quotient.ts";
 import type { EngineTruth } from "../stack/engine-truth.ts";
 import type { CacheDemand } from "../traces/cache-ceiling.ts";
 import type { PlayedCall } from "./play-policy.ts";
@@ -109,24 +110,19 @@ function engineTtft(engines: readonly EngineTruth[], timeScale: number): Summary
   return { mean: rounded(timeScale * meanMs), p50: at(0.5), p90: at(0.9), p99: at(0.99) };
 }
 
-/** From the debug header `x-warmpath-match: matched/prompt`. */
 function predictedHitShare(played: readonly PlayedCall[]): number {
   let matched = 0;
   let prompt = 0;
   for (const { outcome } of played) {
-    const [matchedTokens, promptTokens] = (outcome.headers["x-warmpath-match"] ?? "0/0").split("/").map(Number);
-    matched += matchedTokens ?? 0;
-    prompt += promptTokens ?? 0;
+    const { matchedTokens, promptTokens } = predictedHit(outcome);
+    matched += matchedTokens;
+    prompt += promptTokens;
   }
   return quotient(matched, prompt);
 }
 
 function sum(engines: readonly EngineTruth[], field: Exclude<keyof EngineTruth, "name" | "ttftBuckets">): number {
   return engines.reduce((total, engine) => total + engine[field], 0);
-}
-
-function quotient(part: number, whole: number): number {
-  return whole === 0 ? 0 : part / whole;
 }
 
 function rounded4(share: number): number {

@@ -10,7 +10,7 @@ import { type EdgeProcess, startEdge } from "../../selfhost/edge-process.ts";
 import type { SettingsFile } from "../../settings/settings.ts";
 import { type RunningChild, startChild } from "./child-process.ts";
 import { type EngineAddress, type EngineSettings, startEngines } from "./engines.ts";
-import { QWEN_TOKENIZER_FILE, qwenPromptSettings } from "./qwen-prompt-settings.ts";
+import { QWEN_TOKENIZER_FILE, qwenPromptSettings } from "./qwen-model.ts";
 import { readRouter } from "./router-view.ts";
 import { waitUntil } from "./wait-until.ts";
 
@@ -85,7 +85,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const secrets = newSecrets();
     const { key, sha256 } = await newApiKey("demo", secrets.WARMPATH_SECRET);
     // Made before anything starts: what throws between two starts would leave the first one alone.
-    const settings = settingsFor(model, sha256);
+    const settings = await settingsFor(model, sha256);
     const onCrash = (message: string): void => void crashes.push(message);
     const [engines, edge] = await bothStarted(
       startEngines(options.engines, onCrash).then((started) => {
@@ -150,10 +150,10 @@ function newSecrets(): Secrets {
   };
 }
 
-function settingsFor(model: string, keySha256: string): SettingsFile {
+async function settingsFor(model: string, keySha256: string): Promise<SettingsFile> {
   return {
     clusters: [{ name: CLUSTER, upstream: { kind: "direct" }, pushKeys: [CLUSTER_KEY_VARIABLE] }],
-    models: [{ name: model, prompt: qwenPromptSettings() }],
+    models: [{ name: model, prompt: await qwenPromptSettings() }],
     keys: [{ id: "demo", sha256: keySha256, debug: true }],
   };
 }

@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
+import path from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { z } from "zod";
+import { promptOfModel } from "../../../src/cli/prompt-of-model.ts";
 import { EngineApi } from "../../../src/collector/engine-api.ts";
 import { Handshakes } from "../../../src/collector/handshake/handshakes.ts";
 import { RenderingSource } from "../../../src/collector/handshake/rendering-source.ts";
@@ -9,14 +9,11 @@ import { HttpRequests } from "../../../src/collector/http-requests.ts";
 import type { EventPod } from "../../../src/collector/kv-event-sink.ts";
 import { EdgeRequests } from "../../../src/collector/push/edge-requests.ts";
 import { TokenizerStore } from "../../../src/collector/translate/tokenizer/tokenizer-store.ts";
-import { readTokenizerFile } from "../../../src/prefix/vocabulary/tokenizer-file.ts";
-import { textFormOf } from "../../../src/prefix/vocabulary/tokenizer-text-form.ts";
 import { importHmacKey } from "../../../src/protocol/hmac-key.ts";
 import type { Epoch } from "../../../src/protocol/identifiers.ts";
 import { type ModelRendering, renderingDigest } from "../../../src/protocol/model-rendering.ts";
 import type { PromptSettings } from "../../../src/protocol/prompt-settings.ts";
 import { startEngine } from "../../../src/sim/engine/engine.ts";
-import { readTokenizerConfig } from "../../../src/sim/engine/qwen-tokenizer.ts";
 import { CLUSTER_KEY, TestEdge } from "../push/test-edge.ts";
 import { actAsVllm, TestEngine } from "../test-engine.ts";
 import { QWEN_FILE } from "../translate/tokenizer/qwen-file.ts";
@@ -28,13 +25,10 @@ const SECRET = "the secret behind segment hashes";
 
 type Jinja = Extract<PromptSettings, { renderer: "jinja" }>;
 let qwen: Jinja;
-beforeAll(() => {
-  const { chat_template: template } = z.object({ chat_template: z.string() }).parse(JSON.parse(readTokenizerConfig()));
-  const file = readTokenizerFile(JSON.parse(readFileSync(QWEN_FILE, "utf8")));
-  const form = file.ok ? textFormOf(file.file) : file;
-  if (!form.ok) throw new Error("the tokenizer of the test cannot be read");
-  const textForm = { ...form.form, addedTokens: [...form.form.addedTokens] };
-  qwen = { renderer: "jinja", template, specialTokens: {}, rules: "main", textForm };
+beforeAll(async () => {
+  const prompt = await promptOfModel(path.dirname(QWEN_FILE));
+  if (prompt.renderer !== "jinja") throw new Error("the model of the test has a template");
+  qwen = prompt;
 });
 
 const closing: (() => unknown)[] = [];
