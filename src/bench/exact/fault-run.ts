@@ -29,7 +29,8 @@ export type FaultRun = ExactRun & {
   /** False claims right after each fault, in all. */
   readonly falseClaimsNow: number;
   readonly recoveryMs: { readonly p50: number; readonly max: number };
-  readonly hitShareRegained: number;
+  /** Null for a run that ends before there is something to compare. */
+  readonly hitShareRegained: number | null;
 };
 
 /** At which of all calls a fault strikes. */
@@ -75,11 +76,12 @@ export async function runFault(
       beforeEnd: () => striking,
     });
     const from = (strikesAt.at(-1) ?? 0) + REGAINED_AFTER_REQUESTS;
+    const before = hitShareFrom(undisturbed, from);
     return {
       ...result,
       falseClaimsNow,
       recoveryMs: { p50: rounded(median(recoveriesMs)), max: rounded(Math.max(...recoveriesMs)) },
-      hitShareRegained: rounded(hitShareFrom(result.played, from) / hitShareFrom(undisturbed, from)),
+      hitShareRegained: before === 0 ? null : rounded(hitShareFrom(result.played, from) / before),
     };
   } finally {
     for (const proxy of surroundings.proxies.values()) await proxy.close();
