@@ -3,7 +3,7 @@ import type { HitPrediction } from "./lease-ledger.ts";
 import type { DecisionRecord, RouteRequest } from "./placement.ts";
 import type { Pod } from "./pod.ts";
 import type { PodMatch } from "./pod-claims.ts";
-import type { Candidate, Policy, PolicyContext, PolicyPlacement, PolicyRequest } from "./policy.ts";
+import type { Candidate, Policy, PolicyContext, PolicyDecision, PolicyPlacement, PolicyRequest } from "./policy.ts";
 import { promptLength } from "./prompt-length.ts";
 
 /** What a decision is made from, beside the request. `matches[i]` belongs to `pods[i]`. */
@@ -25,6 +25,8 @@ export type Decided = {
   readonly prediction: HitPrediction | undefined;
   /** For the policy's memory; good until a count changes. */
   readonly placement: PolicyPlacement;
+  /** As the policy made it. */
+  readonly decision: PolicyDecision;
   /** The whole record, made on demand: most requests never ask for it. */
   readonly record: () => DecisionRecord;
 };
@@ -36,7 +38,8 @@ export function decide(request: RouteRequest, terms: DecisionTerms): Decided {
   const segments = request.segments.length / 2;
   const candidates = candidatesOf(pods, { ...terms, promptTokens });
   const asked = policyRequest(request, promptTokens);
-  const { chosen, terms: values } = policy.decide(asked, candidates, terms);
+  const decision = policy.decide(asked, candidates, terms);
+  const { chosen, terms: values } = decision;
   const pod = pods[chosen] as Pod;
   const candidate = candidates[chosen] as Candidate;
   const { matchedTokens, matchedSegments } = candidate;
@@ -45,6 +48,7 @@ export function decide(request: RouteRequest, terms: DecisionTerms): Decided {
     pod,
     promptTokens,
     matchedTokens,
+    decision,
     placement: { request: asked, candidates, chosen: candidate, nowMs, retried },
     prediction: segments === 0 ? undefined : { hitTokens: matchedTokens, toleranceTokens },
     record: () => ({

@@ -1,7 +1,7 @@
 import type { EnginePace } from "./engine-pace.ts";
 import type { LearnedRates } from "./learned-rates.ts";
-import type { PlacementOutlook } from "./outlook/placement-outlook.ts";
-import type { Chain, PodOutlook } from "./outlook/pod-outlook.ts";
+import type { PlacementForecast, PodForecast } from "./outlook/forecast.ts";
+import type { Chain } from "./outlook/pod-outlook.ts";
 import type { EngineGauges } from "./pod.ts";
 import type { PolicyMemory, PolicyMemoryView } from "./policy-memory.ts";
 import type { Random } from "./random.ts";
@@ -71,12 +71,12 @@ export type Candidate = {
   readonly firstTokenMs: number | undefined;
   readonly decodeMs: number | undefined;
   /** Work, flow and idle chains of the pod; undefined where nobody keeps account. */
-  readonly outlook?: PodOutlook | undefined;
+  readonly outlook?: PodForecast | undefined;
 };
 
 /** What lies ahead of the request being placed. To be read only. */
 export type RequestOutlook = {
-  readonly account: PlacementOutlook;
+  readonly account: PlacementForecast;
   /** The conversation the request goes on with. */
   readonly chain: Chain | undefined;
 };

@@ -4,6 +4,7 @@ import { ClaimKeeper } from "./claim-keeper.ts";
 import type { Remedy } from "./claim-trust.ts";
 import type { ConfirmedSegments } from "./confirmed-claims.ts";
 import { decide } from "./decide.ts";
+import { DecisionLog } from "./decision-log.ts";
 import { Dispatch, type Placer } from "./dispatch.ts";
 import { FeedLedger, type FeedVerdict } from "./feeds.ts";
 import { FleetHealth, podOutcomeOf } from "./health/fleet-health.ts";
@@ -64,6 +65,8 @@ export class Router {
   readonly #health = new FleetHealth(this.#rules.health);
   readonly #held = new HeldRequests(this.#rules.queue, () => workCostAt(this.#learner.rates.prefillTokensPerMs));
   readonly #dispatch: Dispatch;
+  /** The decisions that were recorded. */
+  readonly decisions: DecisionLog;
   /** Of the model's settings, as the last request brought it. */
   #segmentBytes = 256;
   #arrivals = 0;
@@ -88,6 +91,7 @@ export class Router {
     this.#sweptAtMs = options.nowMs;
     this.#limits = options.limits ?? DEFAULT_LIMITS;
     this.#outlook = new PlacementOutlook(options.nowMs);
+    this.decisions = new DecisionLog(this.#rules.decisions, options.instance, options.nowMs);
     const { mostClaims, mostIndexBytes, claimTtlMs: ttlMs } = this.#limits;
     this.#claims = new PodClaims({ mostClaims, mostIndexBytes, ttlMs }, options.nowMs);
     this.keeper = new ClaimKeeper(this.#registry, this.#claims);
@@ -114,6 +118,7 @@ export class Router {
     this.#rules = rules;
     this.#health.configure(rules.health, nowMs);
     this.#held.configure(rules.queue);
+    this.decisions.configure(rules.decisions);
   }
 
   /** Open leases. */
@@ -162,6 +167,7 @@ export class Router {
     if (lease === undefined || pending === undefined) return { ok: false, reason: "no_endpoints", podsKnown: 0 };
     const { request, tried } = pending;
     tried.add(lease.pod.id);
+    this.decisions.ended(leaseId, { kind: "moved" }, nowMs);
     this.#close(lease, nowMs, false, podOutcome ?? "server_error");
     this.#policies.finished(leaseId, { promptTokens: 0, completionTokens: 0 }, nowMs);
     const pods = this.#podsFor(request.model, tried, nowMs);
@@ -177,6 +183,7 @@ export class Router {
     if (lease === undefined || lease.firstTokenAtMs !== undefined) return;
     this.#ledger.firstToken(lease, nowMs);
     this.#health.firstToken(lease, nowMs);
+    this.decisions.firstToken(leaseId, waitMs);
     this.#prefilled(leaseId, nowMs);
     this.#outlook.firstToken(leaseId, waitMs, nowMs);
     this.#learner.observeFirstToken(lease.workAtSendTokens, waitMs);
@@ -210,6 +217,7 @@ export class Router {
     const podOutcome = podOutcomeOf(outcome, lease.firstTokenAtMs !== undefined, this.#held.hasWaited(leaseId));
     this.#close(lease, nowMs, outcome.kind === "completed", podOutcome, outcome.completionTokens);
     this.#policies.finished(leaseId, outcome, nowMs);
+    this.decisions.ended(leaseId, outcome, nowMs);
     this.#held.finished(leaseId, outcome);
     this.#learn(lease, outcome, nowMs);
     this.#pump(nowMs);
@@ -251,6 +259,7 @@ export class Router {
     for (const lease of fallen) {
       this.#close(lease, nowMs, false, "client_left");
       this.#policies.finished(lease.id, {}, nowMs);
+      this.decisions.ended(lease.id, { kind: "fallen" }, nowMs);
       this.#held.finished(lease.id, {});
     }
     this.#leasesFallen += fallen.length;
@@ -404,12 +413,13 @@ export class Router {
     const segmentTokens = request.segmentBytes / rates.bytesPerToken;
     this.#segmentBytes = request.segmentBytes;
     this.#claims.match(request.segments);
-    const decided = decide(request, {
+    const sample = this.decisions.sample(this.#random);
+    const terms = {
       policy,
       pods,
       matches: pods.map((pod) => this.#claims.found(pod, segmentTokens)),
       rates,
-      random: this.#random,
+      random: sample?.random ?? this.#random,
       memory: this.#policies.memory,
       retried: tried.size > 0,
       nowMs,
@@ -418,8 +428,10 @@ export class Router {
         account: this.#outlook,
         chain: this.#outlook.continued(request.segments, segmentTokens),
       },
-    });
+    };
+    const decided = decide(request, terms);
     const { pod, promptTokens, matchedTokens, prediction, record, placement } = decided;
+    if (sample !== undefined) this.decisions.keep({ leaseId, request, terms, ...decided, draws: sample.draws });
     this.#policies.placed(leaseId, policy, placement);
     const capacity = this.#capacitySegments(pod, segmentTokens);
     const claim = this.#claims.claim(pod, request.segments, capacity, this.#registry.pods.length, nowMs);

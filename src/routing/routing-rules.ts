@@ -25,11 +25,31 @@ export type HealthRules = OutlierLimits & {
   readonly retriesPerSecond: number;
 };
 
+/** Which decisions are recorded, and how many are kept. */
+export type DecisionRules = {
+  /** Share of all decisions, 0 to 1; 0: none. */
+  readonly share: number;
+  /** The latest so many, */
+  readonly keep: number;
+  /** as far as they fit into this. */
+  readonly mostBytes: number;
+  /** Whether the hashes of the prompt's segments are recorded with it. */
+  readonly hashes: boolean;
+};
+
 /** What an operator sets of one model's routing. Plain values. */
-export type RoutingRules = { readonly queue: QueueRules; readonly health: HealthRules };
+export type RoutingRules = {
+  readonly queue: QueueRules;
+  readonly health: HealthRules;
+  readonly decisions: DecisionRules;
+};
 
 /** The same with what is left to the defaults left out. */
-export type GivenRules = { readonly queue?: Partial<QueueRules>; readonly health?: Partial<HealthRules> };
+export type GivenRules = {
+  readonly queue?: Partial<QueueRules>;
+  readonly health?: Partial<HealthRules>;
+  readonly decisions?: Partial<DecisionRules>;
+};
 
 /**
  * Limits that an unsaturated fleet does not meet: 256 requests are vLLM's own `max_num_seqs`; memory and backlog are
@@ -50,9 +70,15 @@ const HEALTH_RULES: HealthRules = {
   retriesPerSecond: DEFAULT_RETRY_BUDGET.leastPerSecond,
 };
 
+const DECISION_RULES: DecisionRules = { share: 0, keep: 1_000, mostBytes: 8_388_608, hashes: false };
+
 /** Rules with the defaults filled in. */
 export function routingRules(given: GivenRules): RoutingRules {
-  return { queue: { ...QUEUE_RULES, ...given.queue }, health: { ...HEALTH_RULES, ...given.health } };
+  return {
+    queue: { ...QUEUE_RULES, ...given.queue },
+    health: { ...HEALTH_RULES, ...given.health },
+    decisions: { ...DECISION_RULES, ...given.decisions },
+  };
 }
 
 /** The rules of a caller that says nothing of them: it would not know what to do with a request that waits. */

@@ -62,7 +62,7 @@ export class OutlierEjection {
   /** The first body byte of an answer came: enough for a probe, whose answer may take minutes more. */
   firstToken(podId: string, requestId: string, nowMs: number): void {
     const pod = this.#pods.get(podId);
-    if (!pod?.isProbe(requestId)) return;
+    if (!pod?.isProbe(requestId, nowMs)) return;
     pod.readmit(nowMs);
     this.#countOut();
   }
@@ -72,7 +72,7 @@ export class OutlierEjection {
     const pod = this.#pods.get(podId);
     const verdict = verdictOf(outcome);
     if (pod === undefined) return;
-    if (pod.isProbe(requestId)) {
+    if (pod.isProbe(requestId, nowMs)) {
       if (verdict === "success") pod.readmit(nowMs);
       else if (verdict === "failure") pod.eject(nowMs);
       else pod.freeProbe();

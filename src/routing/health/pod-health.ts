@@ -73,8 +73,8 @@ export class PodHealth {
   }
 
   /** Whether this request is the one that decides over the pod's return. */
-  isProbe(requestId: string): boolean {
-    return this.#probe?.requestId === requestId;
+  isProbe(requestId: string, nowMs: number): boolean {
+    return this.#probeAt(nowMs)?.requestId === requestId;
   }
 
   /** The probe proved nothing: the next request may be one. */
@@ -133,8 +133,8 @@ export class PodHealth {
   }
 
   #probeAt(nowMs: number): Probe | undefined {
-    if (this.#probe !== undefined && nowMs - this.#probe.sinceMs >= this.#limits.probeMs) this.#probe = undefined;
-    return this.#probe;
+    const probe = this.#probe;
+    return probe !== undefined && nowMs - probe.sinceMs < this.#limits.probeMs ? probe : undefined;
   }
 
   #forget(nowMs: number): void {

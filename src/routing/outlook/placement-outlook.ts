@@ -1,5 +1,7 @@
 import { ChainIndex } from "./chain-index.ts";
 import { DecayedRate } from "./decayed-rate.ts";
+import { evictionCostMs } from "./eviction-cost.ts";
+import type { EvictionForecast } from "./forecast.ts";
 import type { Chain, PodOutlook } from "./pod-outlook.ts";
 import { PrefillCostLearner, type PrefillRates, type PrefillWork, prefillMs, prefillWork } from "./prefill-cost.ts";
 import { ReturnTimes } from "./return-times.ts";
@@ -74,6 +76,13 @@ export class PlacementOutlook {
     const { rates } = this;
     const awaitingMs = pod.awaitingMs(rates);
     return awaitingMs === 0 ? 0 : awaitingMs - headDoneMs(pod.headMs(rates), nowMs - pod.headSinceMs);
+  }
+
+  /** Expected time of recomputing what a placement pushes out of the pod's cache (see eviction-cost.ts). */
+  evictionMs({ pod, capacityTokens, newTokens, chain }: EvictionForecast<PodOutlook>, nowMs: number): number {
+    const { returns, rates, answerTokens } = this;
+    const neededTokens = newTokens + answerTokens;
+    return evictionCostMs({ pod, capacityTokens, neededTokens, answerTokens, chain, returns, rates, nowMs });
   }
 
   /** The idle chain that a prompt goes on with, or nothing: forks and shared system prompts begin chains of their own. */

@@ -29,7 +29,7 @@ export class ReturnTimes {
   readonly #returned = new Float64Array(CLASSES * BINS);
   /** By class and bin: minus the logarithm of the share still idle at the bin's end. */
   readonly #hazards = new Float64Array(CLASSES * BINS);
-  #unsummed = STALE_AFTER;
+  #unsummed = 0;
 
   readonly #spells: { readonly session: PausingSession; readonly sinceMs: number; readonly kind: number }[] = new Array(
     MOST_SPELLS,
@@ -37,6 +37,10 @@ export class ReturnTimes {
   #spellCount = 0;
   /** By bin: the first spell that has not reached its end. */
   readonly #cursors = new Float64Array(BINS);
+
+  constructor() {
+    this.#sum();
+  }
 
   /** A session's turn has ended; its `idleSinceMs` and `turns` are set. */
   turnEnded(session: PausingSession, nowMs: number): void {
@@ -57,7 +61,6 @@ export class ReturnTimes {
   /** The chance that a session, idle until now, asks again within `withinMs`. */
   chance(session: PausingSession, withinMs: number, nowMs: number): number {
     if (session.idleSinceMs === undefined) return 1;
-    if (this.#unsummed >= STALE_AFTER) this.#sum();
     const idleMs = nowMs - session.idleSinceMs;
     const kind = kindOf(session);
     return 1 - Math.exp(this.#hazard(kind, idleMs) - this.#hazard(kind, idleMs + withinMs));
@@ -91,7 +94,7 @@ export class ReturnTimes {
   #count(table: Float64Array, kind: number, bin: number): void {
     const at = kind * BINS + bin;
     table[at] = (table[at] as number) + 1;
-    this.#unsummed++;
+    if (++this.#unsummed >= STALE_AFTER) this.#sum();
   }
 
   #sum(): void {

@@ -1,6 +1,4 @@
-import { evictionCostMs } from "../outlook/eviction-cost.ts";
 import { headDoneMs } from "../outlook/placement-outlook.ts";
-import type { PodOutlook } from "../outlook/pod-outlook.ts";
 import { promptPrefillMs } from "../outlook/prefill-cost.ts";
 import { type Candidate, type Policy, type PolicyContext, type PolicyRequest, pickLowest } from "../policy.ts";
 
@@ -134,7 +132,6 @@ function addEvictions(
 ): void {
   if (outlook === undefined) return;
   const { account, chain } = outlook;
-  const { returns, rates, answerTokens } = account;
   const open = cost.slice();
   let best = Number.POSITIVE_INFINITY;
   for (let priced = 0; priced < MOST_PRICED; priced++) {
@@ -144,12 +141,10 @@ function addEvictions(
     if (base >= best + TIE_BAND_MS || base === Number.POSITIVE_INFINITY) return;
     open[next] = Number.POSITIVE_INFINITY;
     const candidate = candidates[next] as Candidate;
-    const { capacityTokens } = candidate;
-    const pod: PodOutlook | undefined = candidate.outlook;
+    const { capacityTokens, outlook: pod } = candidate;
     if (pod !== undefined && capacityTokens !== undefined) {
-      const neededTokens = request.promptTokens - candidate.matchedTokens + answerTokens;
-      const question = { pod, capacityTokens, neededTokens, answerTokens, chain, returns, rates, nowMs };
-      const evictionMs = evictionCostMs(question);
+      const newTokens = request.promptTokens - candidate.matchedTokens;
+      const evictionMs = account.evictionMs({ pod, capacityTokens, newTokens, chain }, nowMs);
       cost[next] = base + evictionMs;
       terms[next * COLUMNS.length + 5] = evictionMs;
     }

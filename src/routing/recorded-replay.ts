@@ -1,0 +1,87 @@
+import type { EvictionForecast, PlacementForecast, PodForecast } from "./outlook/forecast.ts";
+import type { Candidate, Policy, PolicyContext, PolicyDecision } from "./policy.ts";
+import type { PolicyMemoryView } from "./policy-memory.ts";
+import type { Random } from "./random.ts";
+import type { RecordedDecision, RecordedOutlook } from "./recorded-decision.ts";
+import { memoryOf } from "./recorded-memory.ts";
+
+/** What a policy other than the recorded one brings of its own. */
+export type OwnState = { readonly memory: PolicyMemoryView; readonly random: Random };
+
+/**
+ * Decides a recorded request again. With the policy that was recorded and no state of its own, it is the same decision
+ * to the last bit: the recorded memory and draws stand for the router's.
+ */
+export function decideAgain(recorded: RecordedDecision, policy: Policy, own?: OwnState): PolicyDecision {
+  return policy.decide(recorded.request, candidatesOf(recorded), contextOf(recorded, own));
+}
+
+/** The candidates as policies see them. */
+export function candidatesOf({ candidates }: RecordedDecision): Candidate[] {
+  return candidates.map((candidate) => ({
+    ...candidate,
+    outlook: candidate.outlook && new RecordedForecast(candidate.outlook),
+  }));
+}
+
+/** What else they see: learned rates, flow, the time. */
+export function contextOf(recorded: RecordedDecision, own?: OwnState): PolicyContext {
+  const { rates, flow, startedAtMs, atMs } = recorded;
+  return {
+    random: own?.random ?? replayedDraws(recorded.draws),
+    memory: own?.memory ?? memoryOf(recorded.memory, recorded.request),
+    rates,
+    nowMs: startedAtMs + atMs,
+    ...(flow && { outlook: { account: new RecordedAccount(flow), chain: undefined } }),
+  };
+}
+
+/** What was drawn when the decision was recorded. A policy that draws more is not the one that was recorded. */
+function replayedDraws(draws: readonly number[]): Random {
+  let next = 0;
+  return () => {
+    const draw = draws[next++];
+    if (draw === undefined) throw new Error(`the recorded policy drew ${draws.length} numbers, this one draws more`);
+    return draw;
+  };
+}
+
+class RecordedForecast implements PodForecast {
+  readonly recorded: RecordedOutlook;
+
+  constructor(recorded: RecordedOutlook) {
+    this.recorded = recorded;
+  }
+
+  get arrivals() {
+    return { perMs: () => this.recorded.arrivalsPerMs };
+  }
+
+  get work() {
+    return { perMs: () => this.recorded.workPerMs };
+  }
+}
+
+class RecordedAccount implements PlacementForecast {
+  readonly #flow: NonNullable<RecordedDecision["flow"]>;
+
+  constructor(flow: NonNullable<RecordedDecision["flow"]>) {
+    this.#flow = flow;
+  }
+
+  get rates() {
+    return this.#flow.prefill;
+  }
+
+  arrivalsPerMs(): number {
+    return this.#flow.arrivalsPerMs;
+  }
+
+  backlogMs(pod: RecordedForecast): number {
+    return pod.recorded.backlogMs;
+  }
+
+  evictionMs({ pod }: EvictionForecast<RecordedForecast>): number {
+    return pod.recorded.evictionMs ?? 0;
+  }
+}
