@@ -64,7 +64,8 @@ export function decide(request: RouteRequest, terms: DecisionTerms): Decided {
   };
 }
 
-function policyRequest(request: RouteRequest, promptTokens: number): PolicyRequest {
+/** The request as policies see it. */
+export function policyRequest(request: RouteRequest, promptTokens: number): PolicyRequest {
   const { model, segments, choices, adapter, session, user, sloTtftMs } = request;
   return {
     model,

@@ -3,6 +3,7 @@ import type { HeldRequests, PromptWork } from "./held-requests.ts";
 import { openPods, type RoomTerms, type WantedRoom } from "./open-pods.ts";
 import type { HeldRequest, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
 import type { Pod } from "./pod.ts";
+import type { QueuePreview } from "./queue/request-queue.ts";
 import type { QueueRules } from "./routing-rules.ts";
 
 /** What dispatching asks of the router. */
@@ -20,6 +21,14 @@ export type Placer = {
   readonly pods: () => readonly Pod[];
   /** A held request got a pod, or waits no more. */
   readonly released: (heldId: string, result: Placement | RouteRefusal) => void;
+};
+
+/** What would become of a request now, and the pods its policy would choose among: if it is held, once they have room. */
+export type Admission = {
+  readonly kind: "placed" | "held" | "refused" | "held_without_pods" | "no_endpoints";
+  readonly pods: readonly Pod[];
+  /** Where it would have to wait. */
+  readonly queue?: QueuePreview | undefined;
 };
 
 const NO_ROOM: WantedRoom = { promptTokens: 0, outputTokens: 0 };
@@ -57,6 +66,24 @@ export class Dispatch {
     const offered = this.#held.offer(arrival, placer.workOf(request, pods), pods, nowMs);
     if (offered.reason !== "held") return offered;
     return this.pump(rules, nowMs, arrival.id) ?? offered;
+  }
+
+  /** What `admit` would do with a request that came now. Changes nothing. */
+  preview(arrival: Arrival, rules: QueueRules, nowMs: number): Admission {
+    const { request } = arrival;
+    const placer = this.#placer;
+    const pods = placer.podsFor(request, nowMs);
+    if (pods.length === 0) {
+      const held = rules.enabled && isNew(request) && this.#held.mayHoldWithoutPods();
+      return { kind: held ? "held_without_pods" : "no_endpoints", pods };
+    }
+    if (!rules.enabled || !isNew(request)) return { kind: "placed", pods };
+    if (this.#held.queued === 0) {
+      const { open, roomy } = openPods(pods, this.#wanted(request), { limits: rules, ...placer.roomTerms(nowMs) });
+      if (open.length > 0) return { kind: "placed", pods: roomy };
+    }
+    const queue = this.#held.preview(arrival, placer.workOf(request, pods), pods, nowMs);
+    return { kind: queue.refused === undefined ? "held" : "refused", pods, queue };
   }
 
   /** Places those whose turn it is and that a pod has room for. Returns the placement of `newcomer`, if it is of them. */

@@ -9,7 +9,7 @@ import type { DrainState } from "./queue/drain-rate.ts";
 import { type QueueSettings, queueSettings } from "./queue/queue-settings.ts";
 import type { QueueView } from "./queue/queue-view.ts";
 import type { QueuedRequest } from "./queue/queued-request.ts";
-import { RequestQueue } from "./queue/request-queue.ts";
+import { type QueuePreview, RequestQueue } from "./queue/request-queue.ts";
 import { ownPrefillMs, type WorkCost } from "./queue/stretch-order.ts";
 import type { QueueRules } from "./routing-rules.ts";
 
@@ -98,36 +98,30 @@ export class HeldRequests {
 
   /** Takes a request that `pods` have no room for into the queue, or refuses it with a time to come back. */
   offer(arrival: Arrival, work: PromptWork, pods: readonly Pod[], nowMs: number): HeldRequest | RouteRefusal {
-    const { id, request, arrivedAtMs } = arrival;
-    const { key = "", priority = 0, weight = 1, deadlineMs = DEADLINE_MS, sloTtftMs } = request;
-    const lengths = { ...work, outputTokens: this.outputTokensOf(request) };
+    const { id, request } = arrival;
+    const { key = "", weight = 1 } = request;
     const residence = residenceOn(pods);
     if (residence !== undefined) this.#assumePace(pods, residence);
-    const onPodMs = Math.min(deadlineMs / 2, this.#firstByteMs(request, lengths, residence));
     remember(this.#weights, key, weight, MOST_WEIGHTS);
-    const verdict = this.#queue.offer(
-      {
-        id,
-        key,
-        priority,
-        enqueuedAtMs: arrivedAtMs,
-        deadlineAtMs: arrivedAtMs + deadlineMs - onPodMs,
-        ...lengths,
-        sloTtftMs,
-        fingerprint: fingerprintOf(request, key),
-        payload: arrival,
-      },
-      nowMs,
-    );
+    const verdict = this.#queue.offer(this.#queuedAs(arrival, work, residence), nowMs);
     if (verdict.ok) return { ok: false, reason: "held", heldId: id, waitMs: verdict.waitMs, podsKnown: pods.length };
     return { ok: false, reason: verdict.reason, retryAfterMs: verdict.retryAfterMs };
   }
 
+  /** What `offer` would say, at the pace measured so far. Changes nothing. */
+  preview(arrival: Arrival, work: PromptWork, pods: readonly Pod[], nowMs: number): QueuePreview {
+    return this.#queue.preview(this.#queuedAs(arrival, work, residenceOn(pods)), nowMs);
+  }
+
+  /** Whether a request without pods could wait for some. */
+  mayHoldWithoutPods(): boolean {
+    return this.#rules.holdWithoutPodsMs > 0 && this.#podless.size < this.#rules.mostWaiting;
+  }
+
   /** Keeps a request that none of `podsKnown` pods serves. Undefined where the rules forbid it, or too many wait already. */
   holdWithoutPods(arrival: Arrival, podsKnown: number): HeldRequest | undefined {
-    const { holdWithoutPodsMs, mostWaiting } = this.#rules;
-    if (holdWithoutPodsMs === 0 || this.#podless.size >= mostWaiting) return undefined;
-    const waitMs = Math.min(holdWithoutPodsMs, arrival.request.deadlineMs ?? DEADLINE_MS);
+    if (!this.mayHoldWithoutPods()) return undefined;
+    const waitMs = Math.min(this.#rules.holdWithoutPodsMs, arrival.request.deadlineMs ?? DEADLINE_MS);
     this.#podless.add(arrival, arrival.arrivedAtMs + waitMs);
     return { ok: false, reason: "held", heldId: arrival.id, waitMs, podsKnown };
   }
@@ -178,6 +172,24 @@ export class HeldRequests {
 
   view(nowMs: number): HeldView {
     return { ...this.#queue.inspect(nowMs), withoutPods: this.#podless.size };
+  }
+
+  #queuedAs(arrival: Arrival, work: PromptWork, residence?: Residence): QueuedRequest<Arrival> {
+    const { id, request, arrivedAtMs } = arrival;
+    const { key = "", priority = 0, deadlineMs = DEADLINE_MS, sloTtftMs } = request;
+    const lengths = { ...work, outputTokens: this.outputTokensOf(request) };
+    const onPodMs = Math.min(deadlineMs / 2, this.#firstByteMs(request, lengths, residence));
+    return {
+      id,
+      key,
+      priority,
+      enqueuedAtMs: arrivedAtMs,
+      deadlineAtMs: arrivedAtMs + deadlineMs - onPodMs,
+      ...lengths,
+      sloTtftMs,
+      fingerprint: fingerprintOf(request, key),
+      payload: arrival,
+    };
   }
 
   #assumePace(pods: readonly Pod[], residence: Residence): void {

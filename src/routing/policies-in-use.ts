@@ -35,7 +35,7 @@ export class PoliciesInUse {
     const key = policyParameters === undefined ? policy : `${policy} ${policyParameters}`;
     let made = this.#made.get(key);
     if (made === undefined) {
-      made = make(policy, policyParameters);
+      made = madePolicy(policy, policyParameters);
       remember(this.#made, key, made, MOST_KEPT);
     }
     return made.ok ? made : { ok: false, reason: "unknown_policy", known: policyNames(), problem: made.problem };
@@ -76,7 +76,8 @@ export class PoliciesInUse {
   }
 }
 
-function make(policy: string, parameters: string | undefined): MadePolicy {
+/** The policy of a name and its parameters as JSON text. */
+export function madePolicy(policy: string, parameters: string | undefined): MadePolicy {
   if (parameters === undefined) return policyNamed(policy);
   const given: unknown = JSON.parse(parameters);
   if (typeof given !== "object" || given === null) return { ok: false, problem: "parameters must be an object" };

@@ -3,9 +3,10 @@ import { hitTokens } from "./candidates.ts";
 import { ClaimKeeper } from "./claim-keeper.ts";
 import type { Remedy } from "./claim-trust.ts";
 import type { ConfirmedSegments } from "./confirmed-claims.ts";
-import { decide } from "./decide.ts";
+import { type DecisionTerms, decide } from "./decide.ts";
 import { DecisionLog } from "./decision-log.ts";
 import { Dispatch, type Placer } from "./dispatch.ts";
+import { type Explanation, explanationOf } from "./explanation.ts";
 import { FeedLedger, type FeedVerdict } from "./feeds.ts";
 import { FleetHealth, podOutcomeOf } from "./health/fleet-health.ts";
 import type { PodOutcome } from "./health/pod-outcome.ts";
@@ -20,11 +21,13 @@ import type { HeldRequest, LeaseOutcome, MoveQuestion, Placement, RouteRefusal, 
 import type { Pod } from "./pod.ts";
 import { PodClaims } from "./pod-claims.ts";
 import { PodRegistry, type ReportedPush } from "./pod-registry.ts";
-import { type KeptMemory, PoliciesInUse } from "./policies-in-use.ts";
+import { policyNames } from "./policies/registry.ts";
+import { type KeptMemory, madePolicy, PoliciesInUse } from "./policies-in-use.ts";
+import type { Policy } from "./policy.ts";
 import type { PolicyMemoryView } from "./policy-memory.ts";
 import { promptLength } from "./prompt-length.ts";
 import { workCostAt } from "./queue/stretch-order.ts";
-import type { Random } from "./random.ts";
+import { type Random, seededRandom } from "./random.ts";
 import { DEFAULT_LIMITS, type RouterLimits } from "./router-limits.ts";
 import type { AdoptedLease, RouterSnapshot } from "./router-snapshot.ts";
 import { podView, type RouterView } from "./router-view.ts";
@@ -144,6 +147,24 @@ export class Router {
     if (!found.ok) return found;
     const arrival: Arrival = { id: `${this.#instance}-${++this.#arrivals}`, request, arrivedAtMs: nowMs };
     return this.#dispatch.admit(arrival, this.#rules.queue, nowMs);
+  }
+
+  /** What `route` would do with a request now, and why. Changes nothing; ties are drawn by a source of its own. */
+  explain(request: RouteRequest, { queue }: RoutingRules, nowMs: number): Explanation | RouteRefusal {
+    const { policy: name, policyParameters, excludedPods, segments } = request;
+    const made = madePolicy(name, policyParameters);
+    if (!made.ok) return { ok: false, reason: "unknown_policy", known: policyNames(), problem: made.problem };
+    const admission = this.#dispatch.preview({ id: "explained", request, arrivedAtMs: nowMs }, queue, nowMs);
+    const random = seededRandom(segments.at(-2) ?? 0);
+    const retried = (excludedPods?.length ?? 0) > 0;
+    return explanationOf(request, {
+      terms: this.#termsOf(request, made.policy, admission.pods, random, retried, nowMs),
+      admission,
+      allPods: this.#registry.pods,
+      health: this.#health.podViews(nowMs),
+      podFreshMs: this.#limits.podFreshMs,
+      isDoubted: (pod) => this.#claims.remedyFor(pod) !== undefined,
+    });
   }
 
   /** The client of a held request has left. Nothing happens if the request has left already. */
@@ -409,26 +430,10 @@ export class Router {
     const found = this.#policies.find(request);
     if (!found.ok) return found;
     const { policy } = found;
-    const { rates } = this.#learner;
-    const segmentTokens = request.segmentBytes / rates.bytesPerToken;
+    const segmentTokens = request.segmentBytes / this.#learner.rates.bytesPerToken;
     this.#segmentBytes = request.segmentBytes;
-    this.#claims.match(request.segments);
     const sample = this.decisions.sample(this.#random);
-    const terms = {
-      policy,
-      pods,
-      matches: pods.map((pod) => this.#claims.found(pod, segmentTokens)),
-      rates,
-      random: sample?.random ?? this.#random,
-      memory: this.#policies.memory,
-      retried: tried.size > 0,
-      nowMs,
-      adopting: this.#adopting(nowMs),
-      outlook: {
-        account: this.#outlook,
-        chain: this.#outlook.continued(request.segments, segmentTokens),
-      },
-    };
+    const terms = this.#termsOf(request, policy, pods, sample?.random ?? this.#random, tried.size > 0, nowMs);
     const decided = decide(request, terms);
     const { pod, promptTokens, matchedTokens, prediction, record, placement } = decided;
     if (sample !== undefined) this.decisions.keep({ leaseId, request, terms, ...decided, draws: sample.draws });
@@ -447,6 +452,32 @@ export class Router {
     this.#outlook.sent(sent, nowMs);
     pod.requests++;
     return { ok: true, leaseId, pod, matchedTokens, promptTokens, record };
+  }
+
+  /** What a decision is made from. Changes nothing but the index's last look-up, which the next one replaces. */
+  #termsOf(
+    request: RouteRequest,
+    policy: Policy,
+    pods: readonly Pod[],
+    random: Random,
+    retried: boolean,
+    nowMs: number,
+  ): DecisionTerms {
+    const { rates } = this.#learner;
+    const segmentTokens = request.segmentBytes / rates.bytesPerToken;
+    this.#claims.match(request.segments);
+    return {
+      policy,
+      pods,
+      matches: pods.map((pod) => this.#claims.found(pod, segmentTokens)),
+      rates,
+      random,
+      memory: this.#policies.memory,
+      retried,
+      nowMs,
+      adopting: this.#adopting(nowMs),
+      outlook: { account: this.#outlook, chain: this.#outlook.continued(request.segments, segmentTokens) },
+    };
   }
 
   #capacitySegments(pod: Pod, segmentTokens: number): number {

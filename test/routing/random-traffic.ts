@@ -12,6 +12,8 @@ export type TrafficOptions = {
   readonly pods?: number;
   readonly steps?: number;
   readonly rules?: GivenRules;
+  /** Instead of a source seeded by `seed`. */
+  readonly random?: Random;
   /** Called between two steps. */
   readonly between?: (router: Router, nowMs: number) => void;
 };
@@ -43,7 +45,7 @@ export function randomTraffic(options: TrafficOptions = {}): { readonly router: 
   const { policy = "warmpath", policyParameters, seed = 1, pods = 5, steps = 300, rules = NO_QUEUE } = options;
   const random = seededRandom(seed);
   let nowMs = 1_700_000_000_000;
-  const router = new Router({ instance: `run-${seed}`, random: seededRandom(seed + 1), nowMs });
+  const router = new Router({ instance: `run-${seed}`, random: options.random ?? seededRandom(seed + 1), nowMs });
   router.configure(routingRules(rules), nowMs);
   const open: Placement[] = [];
   const facts = Array.from({ length: pods }, (_, i) => factsOf(i));

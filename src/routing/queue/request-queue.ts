@@ -7,6 +7,16 @@ import { shortOfRoom, shortOfShare } from "./room.ts";
 import { ownPrefillMs } from "./stretch-order.ts";
 import { WaitingRoom } from "./waiting-room.ts";
 
+/** What would become of a request that came now. */
+export type QueuePreview = {
+  /** How long it would wait. */
+  readonly waitMs: number;
+  /** Requests that wait already. */
+  readonly ahead: number;
+  /** Why it would not be taken. */
+  readonly refused?: QueueRefusal | undefined;
+};
+
 /** Why a request cannot come in now, and how long until it could if nobody else came. */
 type Obstacle = { readonly reason: QueueRefusal; readonly clearsInMs: number };
 
@@ -71,6 +81,14 @@ export class RequestQueue<Payload> {
     this.#room.add(request);
     this.#counts.accepted++;
     return { ok: true, waitMs };
+  }
+
+  /** What `offer` would say of it. Changes nothing: no room is held for it, and no time to come back is told. */
+  preview(request: QueuedRequest<Payload>, nowMs: number): QueuePreview {
+    const tokensPerMs = this.#drain.tokensPerMs(nowMs);
+    const waitMs = this.#room.workAhead(request, () => 0) / tokensPerMs;
+    const refused = this.#obstacle(request, waitMs, tokensPerMs, nowMs)?.reason;
+    return { waitMs, ahead: this.#room.size, ...(refused && { refused }) };
   }
 
   /**
