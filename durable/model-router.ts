@@ -7,7 +7,8 @@ import type { HeldRequest, Placement, RouteRefusal } from "../src/routing/placem
 import type { PodFacts } from "../src/routing/pod.ts";
 import { Router } from "../src/routing/router.ts";
 import type { RouterView } from "../src/routing/router-view.ts";
-import { RULES_OF_OLD_CALLERS, routingRules } from "../src/routing/routing-rules.ts";
+import { type RoutingRules, RULES_OF_OLD_CALLERS, routingRules } from "../src/routing/routing-rules.ts";
+import type { DecisionsCall, DecisionsReply, ExplainCall, ExplainReply } from "./decision-rpc.ts";
 import { GIVEN_UP, HeldPlace, type HeldResult, HeldStub, PlaceStub } from "./held-stub.ts";
 import { type LeaseKeeper, LeaseStub } from "./lease-stub.ts";
 import { changeOf, factsOf } from "./pushed-facts.ts";
@@ -138,6 +139,21 @@ export class ModelRouter extends DurableObject {
     return this.#router.confirmedOf(podId);
   }
 
+  /** What `route` would do, and why. Changes nothing. */
+  explain(call: ExplainCall): ExplainReply {
+    return this.#router.explain(call, rulesOf(call.rules), Date.now());
+  }
+
+  /** The recorded decisions. */
+  decisions(call: DecisionsCall): DecisionsReply {
+    return {
+      lines: this.#router.decisions
+        .latest(call)
+        .map((decision) => `${JSON.stringify(decision)}\n`)
+        .join(""),
+    };
+  }
+
   /** Ends this instance as a deploy does: memory is gone, storage stays, the next call begins another one. */
   reset(): void {
     this.ctx.abort("reset by an administrator");
@@ -180,7 +196,7 @@ export class ModelRouter extends DurableObject {
   #configure(rules: string | undefined, nowMs: number): void {
     if (rules === this.#rules) return;
     this.#rules = rules;
-    this.#router.configure(rules === undefined ? RULES_OF_OLD_CALLERS : routingRules(JSON.parse(rules)), nowMs);
+    this.#router.configure(rulesOf(rules), nowMs);
   }
 
   #opened(result: Placement | RouteRefusal, { explain, podsWanted }: AnswerWishes): RouteReply {
@@ -225,6 +241,10 @@ export class ModelRouter extends DurableObject {
     const nowMs = Date.now();
     this.#alarmArmed = this.#storage.setAlarm(nowMs + inMs, nowMs);
   }
+}
+
+function rulesOf(rules: string | undefined): RoutingRules {
+  return rules === undefined ? RULES_OF_OLD_CALLERS : routingRules(JSON.parse(rules));
 }
 
 function replyOf(placement: Placement | RouteRefusal, explain: boolean): RoutedRequest | RouteRefusal {

@@ -29,7 +29,7 @@ export type RouteCall = {
   readonly opening?: string | undefined;
   /** Within what time the client would like its first token. */
   readonly sloTtftMs?: number | undefined;
-  /** The model's rules for queue and health as JSON text (`GivenRules`). Without them a request is never held. */
+  /** The model's rules for queue, health and recorded decisions as JSON text (`GivenRules`). Without them a request is never held. */
   readonly rules?: string | undefined;
   /** For the queue: the API key's id, its priority and weight, and the time the request has until its first byte. */
   readonly key?: string | undefined;

@@ -1,6 +1,8 @@
 import { type Context, Hono } from "hono";
 import { type KeySettings, type Settings, SettingsError } from "../settings/settings.ts";
 import { inspectModel, listClaims, listModelSettings, requireAdmin, resetRouter } from "./admin.ts";
+import { listDecisions } from "./admin-decisions.ts";
+import { explainRequest } from "./admin-explain.ts";
 import { authenticate } from "./api-key.ts";
 import { takePush } from "./collector-push.ts";
 import { type Env, settingsOf } from "./env.ts";
@@ -58,6 +60,14 @@ export function createApp(bundled: unknown): Hono<{ Bindings: Env }> {
     await requireAdmin(c.req.header("authorization"), c.env);
     return listClaims(c.req.query("model") ?? "", c.req.query("pod") ?? "", c.env, settings(c));
   });
+  app.get("/admin/v1/decisions", async (c) => {
+    await requireAdmin(c.req.header("authorization"), c.env);
+    return listDecisions(c.req.raw, c.env, settings(c));
+  });
+  app.post("/admin/v1/explain", async (c) => {
+    await requireAdmin(c.req.header("authorization"), c.env);
+    return explainRequest(c.req.raw, c.env, settings(c));
+  });
 
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.get("/readyz", (c) => c.json({ status: "ok", models: settings(c).models.length }));
@@ -67,6 +77,8 @@ export function createApp(bundled: unknown): Hono<{ Bindings: Env }> {
     ["/v1/completions", "POST"],
     ["/v1/models", "GET"],
     ["/collector/v1/push", "POST"],
+    ["/admin/v1/explain", "POST"],
+    ["/admin/v1/decisions", "GET"],
   ]);
   app.notFound((c) => {
     const allow = methods.get(c.req.path);

@@ -4,14 +4,12 @@ import { type Env, hashSecret } from "./env.ts";
 import { forward } from "./forward.ts";
 import { type GenerationEndpoint, type GenerationRequest, readGenerationRequest } from "./generation-request.ts";
 import { HeldLease } from "./held-lease.ts";
-import { type ResolvedModel, resolveModel } from "./model-resolution.ts";
-import { promptSegments } from "./prompt-segments.ts";
 import { Refusal } from "./refusal.ts";
-import { requestAffinity, SESSION_HEADER, sessionName } from "./request-affinity.ts";
+import { SESSION_HEADER } from "./request-affinity.ts";
 import { holdBody } from "./request-body.ts";
 import { RequestTimer } from "./request-timer.ts";
 import { RouterCalls } from "./router-call.ts";
-import { routingRulesText } from "./routing-rules.ts";
+import { routingQuestion } from "./routing-question.ts";
 import { withStreamUsage } from "./usage.ts";
 
 /** Generation requests taken by this isolate: every so-manieth stream has its usage read. */
@@ -40,12 +38,9 @@ export async function generate(call: GenerationCall): Promise<Response> {
   const held = await holdBody(request, settings.limits);
   try {
     const asked = readGenerationRequest(endpoint, held.bytes);
-    const model = resolveModel(asked.model, settings, key);
-    const { policy, policyParameters } = policyOf(request.headers, model);
-    const named = sessionName(request.headers, asked);
-    // Who asks for affinity without a session is given one to come back with, as by AIBrix.
-    const given = named === undefined && policy.includes("session-affinity") ? crypto.randomUUID() : undefined;
-    const { segments, promptBytes, approximate } = await promptSegments(asked, model, settings.limits, hashSecret(env));
+    const asker = { settings, key, headers: request.headers, secret: hashSecret(env) };
+    const { model, call: question, givenSession: given, approximate } = await routingQuestion(asked, asker);
+    const { policy } = question;
     const { firstByteMs, wholeMs } = settings.limits;
     const router = new RouterCalls({
       env,
@@ -55,26 +50,7 @@ export async function generate(call: GenerationCall): Promise<Response> {
       session: request.headers.get("x-session-id") ?? undefined,
       patience: { signal: request.signal, untilMs: arrivedMs + (asked.stream ? firstByteMs : wholeMs) },
     });
-    const routeCall = {
-      model: asked.model,
-      policy,
-      policyParameters,
-      segments,
-      segmentBytes: model.settings.segmentBytes,
-      promptBytes,
-      promptTokens: asked.promptTokens,
-      choices: asked.choices,
-      adapter: model.adapter,
-      ...(await requestAffinity(named ?? given, request.headers, asked, key, hashSecret(env))),
-      sloTtftMs: sloTtftMs(request.headers),
-      rules: routingRulesText(model.settings),
-      key: key.id,
-      priority: key.priority,
-      weight: key.weight,
-      streamed: asked.stream,
-      mostOutputTokens: asked.mostOutputTokens,
-      explain: key.debug,
-    };
+    const routeCall = { ...question, explain: key.debug };
     const placed = await router.route(routeCall);
     if (!placed.ok) throw refusalOf(placed, asked.model, policy);
 
@@ -115,21 +91,8 @@ function streamUsageOf(asked: GenerationRequest, oneIn: number): "skip" | "read"
   return asked.hasStreamOptions ? "skip" : "strip";
 }
 
-/** The policy a request is placed by: of its header, else of the model. Parameters go with the policy they were set for. */
-function policyOf(headers: Headers, { settings }: ResolvedModel) {
-  const { name, parameters } = settings.policy;
-  const policy = headers.get("routing-strategy")?.trim() || name;
-  const set = policy === name && Object.keys(parameters).length > 0;
-  return { policy, policyParameters: set ? JSON.stringify(parameters) : undefined };
-}
-
-/** The client's goal for its first token. One that is no positive number is none. */
-function sloTtftMs(headers: Headers): number | undefined {
-  const goalMs = Number(headers.get("x-slo-ttft-ms") ?? Number.NaN);
-  return Number.isFinite(goalMs) && goalMs > 0 ? goalMs : undefined;
-}
-
-function refusalOf(reply: RefusedRequest, model: string, policy: string): Refusal {
+/** What a client is told whose request the router has no pod for. */
+export function refusalOf(reply: RefusedRequest, model: string, policy: string): Refusal {
   if (reply.reason === "unknown_policy") {
     const known = reply.known.join(", ");
     const problem = reply.problem === undefined ? "" : `: ${reply.problem}`;

@@ -3,7 +3,7 @@ import type { ModelSettings } from "../settings/settings.ts";
 
 const texts = new WeakMap<ModelSettings, string>();
 
-/** A model's rules for queue and health as a router takes them: JSON text, the same one for the same settings. */
+/** A model's rules for queue, health and recorded decisions as a router takes them: JSON text, the same one for the same settings. */
 export function routingRulesText(model: ModelSettings): string {
   let text = texts.get(model);
   if (text === undefined) {
@@ -11,6 +11,7 @@ export function routingRulesText(model: ModelSettings): string {
     const rules = {
       queue: holdWithoutPods === false ? { ...queue, holdWithoutPodsMs: 0 } : queue,
       health: model.health,
+      decisions: model.decisions,
     };
     text = JSON.stringify(rules satisfies JsonOf<GivenRules>);
     texts.set(model, text);

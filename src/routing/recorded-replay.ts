@@ -1,7 +1,7 @@
 import type { EvictionForecast, PlacementForecast, PodForecast } from "./outlook/forecast.ts";
 import type { Candidate, Policy, PolicyContext, PolicyDecision } from "./policy.ts";
 import type { PolicyMemoryView } from "./policy-memory.ts";
-import type { Random } from "./random.ts";
+import { type Random, seededRandom } from "./random.ts";
 import type { RecordedDecision, RecordedOutlook } from "./recorded-decision.ts";
 import { memoryOf } from "./recorded-memory.ts";
 
@@ -13,11 +13,11 @@ export type OwnState = { readonly memory: PolicyMemoryView; readonly random: Ran
  * to the last bit: the recorded memory and draws stand for the router's.
  */
 export function decideAgain(recorded: RecordedDecision, policy: Policy, own?: OwnState): PolicyDecision {
-  return policy.decide(recorded.request, candidatesOf(recorded), contextOf(recorded, own));
+  return policy.decide(recorded.request, recordedCandidates(recorded), contextOf(recorded, own));
 }
 
 /** The candidates as policies see them. */
-export function candidatesOf({ candidates }: RecordedDecision): Candidate[] {
+export function recordedCandidates({ candidates }: RecordedDecision): Candidate[] {
   return candidates.map((candidate) => ({
     ...candidate,
     outlook: candidate.outlook && new RecordedForecast(candidate.outlook),
@@ -25,7 +25,7 @@ export function candidatesOf({ candidates }: RecordedDecision): Candidate[] {
 }
 
 /** What else they see: learned rates, flow, the time. */
-export function contextOf(recorded: RecordedDecision, own?: OwnState): PolicyContext {
+function contextOf(recorded: RecordedDecision, own?: OwnState): PolicyContext {
   const { rates, flow, startedAtMs, atMs } = recorded;
   return {
     random: own?.random ?? replayedDraws(recorded.draws),
@@ -36,14 +36,11 @@ export function contextOf(recorded: RecordedDecision, own?: OwnState): PolicyCon
   };
 }
 
-/** What was drawn when the decision was recorded. A policy that draws more is not the one that was recorded. */
+/** What was drawn when the decision was recorded. A policy that draws more than it did then goes on with other numbers. */
 function replayedDraws(draws: readonly number[]): Random {
+  const further = seededRandom(draws.length);
   let next = 0;
-  return () => {
-    const draw = draws[next++];
-    if (draw === undefined) throw new Error(`the recorded policy drew ${draws.length} numbers, this one draws more`);
-    return draw;
-  };
+  return () => draws[next++] ?? further();
 }
 
 class RecordedForecast implements PodForecast {

@@ -1,3 +1,4 @@
+import type { DecisionLogView } from "./decision-log.ts";
 import type { PodHealthView } from "./health/outlier-ejection.ts";
 import type { HealthState } from "./health/pod-health.ts";
 import type { HeldView } from "./held-requests.ts";
@@ -26,6 +27,8 @@ export type RouterView = {
   readonly queue: HeldView;
   /** Moves to another pod that are allowed now, and those refused since the start. */
   readonly retries: { readonly remaining: number; readonly refused: number };
+  /** Recorded decisions. */
+  readonly decisions: DecisionLogView;
   readonly pods: readonly PodView[];
 };
 

@@ -304,6 +304,7 @@ export class Router {
       rates: this.#learner.rates,
       queue: this.#held.view(nowMs),
       retries: this.#health.retryView(nowMs),
+      decisions: this.decisions.view,
       pods: this.#registry.pods.map((pod) => podView(pod, this.#claims.podSizes(pod), health.get(pod.id))),
     };
   }

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { promptSettingsSchema } from "../protocol/prompt-settings.ts";
+import { decisionsSchema } from "./decision-settings.ts";
 import { policySchema } from "./policy-settings.ts";
 import { healthSchema, queueSchema } from "./queue-settings.ts";
 
@@ -36,6 +37,7 @@ const modelSchema = z.strictObject({
   prompt: promptSettingsSchema.default({ renderer: "none" }),
   queue: queueSchema.default({}),
   health: healthSchema.default({}),
+  decisions: decisionsSchema.default({}),
   /** Where the ModelRouter is created: a Durable Object location hint near the pods. */
   region: z.string().min(1).optional(),
 });
