@@ -74,7 +74,7 @@ export class Dispatch {
     const placer = this.#placer;
     const pods = placer.podsFor(request, nowMs);
     if (pods.length === 0) {
-      const held = rules.enabled && isNew(request) && this.#held.mayHoldWithoutPods();
+      const held = rules.enabled && isNew(request) && this.#held.mayHoldWithoutPods(rules);
       return { kind: held ? "held_without_pods" : "no_endpoints", pods };
     }
     if (!rules.enabled || !isNew(request)) return { kind: "placed", pods };

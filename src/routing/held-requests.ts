@@ -113,14 +113,14 @@ export class HeldRequests {
     return this.#queue.preview(this.#queuedAs(arrival, work, residenceOn(pods)), nowMs);
   }
 
-  /** Whether a request without pods could wait for some. */
-  mayHoldWithoutPods(): boolean {
-    return this.#rules.holdWithoutPodsMs > 0 && this.#podless.size < this.#rules.mostWaiting;
+  /** Whether a request without pods could wait for some, by rules that may not be in force yet. */
+  mayHoldWithoutPods({ holdWithoutPodsMs, mostWaiting }: QueueRules): boolean {
+    return holdWithoutPodsMs > 0 && this.#podless.size < mostWaiting;
   }
 
   /** Keeps a request that none of `podsKnown` pods serves. Undefined where the rules forbid it, or too many wait already. */
   holdWithoutPods(arrival: Arrival, podsKnown: number): HeldRequest | undefined {
-    if (!this.mayHoldWithoutPods()) return undefined;
+    if (!this.mayHoldWithoutPods(this.#rules)) return undefined;
     const waitMs = Math.min(this.#rules.holdWithoutPodsMs, arrival.request.deadlineMs ?? DEADLINE_MS);
     this.#podless.add(arrival, arrival.arrivedAtMs + waitMs);
     return { ok: false, reason: "held", heldId: arrival.id, waitMs, podsKnown };
