@@ -49,7 +49,8 @@ function verdictLines({ policy, admission, candidates }: ExplainReply, names: Po
   const parameters = Object.keys(policy.parameters).length === 0 ? "" : ` ${JSON.stringify(policy.parameters)}`;
   const [choice] = candidates;
   const pod = choice === undefined ? "" : ` ${names.shortOf(choice.id)}`;
-  const lines = [`${policy.name}${parameters}: ${outcome === "placed" ? "goes to" : OUTCOMES[outcome]}${pod}`];
+  const others = candidates.length > 1 ? "; the others follow in the order it would take them" : "";
+  const lines = [`${policy.name}${parameters}: ${outcome === "placed" ? "goes to" : OUTCOMES[outcome]}${pod}${others}`];
   const wait = `${figure(ahead)} waiting, about ${figure((waitMs ?? 0) / 1_000)} s ahead of it`;
   if (ahead !== undefined) lines.push(refused === undefined ? `Queue: ${wait}` : `Queue: ${wait}; ${refused}`);
   return lines;
