@@ -28,6 +28,8 @@ export type CoreBenchOptions = {
   readonly pairs: number;
   readonly seconds: number;
   readonly seed: number;
+  /** Share of the decisions that are recorded. */
+  readonly recorded?: number;
 };
 
 /** One row of the core bench; units in the names. "A second" is one of processor time: others may share the machine. */
@@ -55,7 +57,7 @@ const PROMPTS_PER_PUSH = 64;
 
 /** Measures the routing core alone: no Durable Object, no network. */
 export async function runCoreBench(options: CoreBenchOptions): Promise<CoreBenchRow> {
-  const { pods, segments, pairs, seconds, seed } = options;
+  const { pods, segments, pairs, seconds, seed, recorded = 0 } = options;
   const random = seededRandom(seed);
   const facts = Array.from({ length: pods }, (_, i) => factsOf(i));
   const prompts = promptsOf(pairs, segments, pods, random);
@@ -67,7 +69,7 @@ export async function runCoreBench(options: CoreBenchOptions): Promise<CoreBench
   ingest(new Router({ instance: "warm-up", random, nowMs: 0 }), facts, pushes.slice(0, pushes.length / 8));
   const router = new Router({ instance: "bench", random, nowMs: 0 });
   // As in production, where each request brings the rules.
-  router.configure(routingRules({}), 0);
+  router.configure(routingRules({ decisions: { share: recorded } }), 0);
   const ingestS = ingest(router, facts, pushes);
   const { confirmedClaims, indexBytes } = router.inspect();
 

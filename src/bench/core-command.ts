@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { runCoreBench } from "./core-bench.ts";
 import { finishCommand } from "./report/finish-command.ts";
-import { positiveNumber, wholeNumber } from "./report/option-values.ts";
+import { positiveNumber, share, wholeNumber } from "./report/option-values.ts";
 import { tableLines } from "./report/table.ts";
 
 type CoreCommandOptions = {
@@ -10,6 +10,7 @@ type CoreCommandOptions = {
   readonly pairs: number;
   readonly seconds: number;
   readonly seed: number;
+  readonly recorded: number;
   readonly json?: true;
 };
 
@@ -22,6 +23,7 @@ export function coreCommand(): Command {
     .option("--pairs <n>", "(segment, pod) pairs to store", wholeNumber(1), 1_000_000)
     .option("--seconds <s>", "length of a spell", positiveNumber, 3)
     .option("--seed <n>", "seed of prompts and ties", wholeNumber(0), 1)
+    .option("--recorded <share>", "share of the decisions to record", share, 0)
     .option("--json", "print the result as one line of JSON")
     .action(core);
 }

@@ -31,8 +31,8 @@ export type DecisionSample = { readonly random: Random; readonly draws: readonly
 type Kept = { decision: RecordedDecision; readonly bytes: number };
 
 /** What a kept decision takes beside its lists, and an entry of those: measured, rounded up. */
-const DECISION_BYTES = 2_048;
-const CANDIDATE_BYTES = 1_024;
+const DECISION_BYTES = 3_072;
+const CANDIDATE_BYTES = 832;
 const NUMBER_BYTES = 16;
 const HASH_BYTES = 40;
 const WINDOW_BYTES = 512;

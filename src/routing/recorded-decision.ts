@@ -2,6 +2,7 @@ import type { DecisionTerms } from "./decide.ts";
 import type { LearnedRates } from "./learned-rates.ts";
 import type { PrefillRates } from "./outlook/prefill-cost.ts";
 import type { RouteRequest } from "./placement.ts";
+import type { EngineGauges } from "./pod.ts";
 import type { Candidate, PolicyDecision, PolicyPlacement, PolicyRequest } from "./policy.ts";
 import { memoryRead, type RecordedMemory } from "./recorded-memory.ts";
 
@@ -155,13 +156,22 @@ function copyOf(
     confirmedSegments: candidate.confirmedSegments,
     hostSegments: candidate.hostSegments,
     requests: candidate.requests,
-    gauges: candidate.gauges,
+    gauges: gaugesRead(candidate.gauges),
     pace: candidate.pace,
     busyShare: candidate.busyShare,
     firstTokenMs: candidate.firstTokenMs,
     decodeMs: candidate.decodeMs,
     outlook: forecast,
   };
+}
+
+/** Without the engine's totals: policies read the pace that is made of them. */
+function gaugesRead(gauges: EngineGauges | undefined): EngineGauges | undefined {
+  if (gauges === undefined) return undefined;
+  const { running, waiting, kvUsage, utilization, generationTokensPerS } = gauges;
+  const { runningAdapters, waitingAdapters, mostAdapters } = gauges;
+  const adapters = { runningAdapters, waitingAdapters, mostAdapters };
+  return { running, waiting, kvUsage, utilization, generationTokensPerS, ...adapters };
 }
 
 function hexHashes(segments: Uint32Array): string[] {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { routingRules } from "../../src/routing/routing-rules.ts";
+import { decisionsSchema } from "../../src/settings/decision-settings.ts";
 import { healthSchema, queueSchema } from "../../src/settings/queue-settings.ts";
 import { parseSettings, SettingsError, type SettingsFile } from "../../src/settings/settings.ts";
 
@@ -95,6 +96,19 @@ describe("settings", () => {
       expect.stringContaining("models[0].health.failureShare: "),
       expect.stringMatching(/models\[0\]\.health: .*ejectMs/),
     ]);
+  });
+
+  it("know the rules of recorded decisions by the router's names, and check their values", () => {
+    const { decisions } = routingRules({});
+    expect(Object.keys(decisionsSchema.shape).toSorted()).toEqual(Object.keys(decisions).toSorted());
+    expect(decisionsSchema.parse(decisions)).toEqual(decisions);
+    expect(parseSettings({ ...file, models: [{ name: "m", decisions: { share: 0.01 } }] })).toMatchObject({
+      models: [{ decisions: { share: 0.01 } }],
+    });
+    const wrong = { name: "m", decisions: { share: 1.5, keep: 0, mostBytes: 1e9 } };
+    expect(problems({ models: [wrong] })).toEqual(
+      ["share", "keep", "mostBytes"].map((name) => expect.stringContaining(`models[0].decisions.${name}: `)),
+    );
   });
 
   it("give a key an ordinary priority and weight where they name none", () => {
