@@ -78,7 +78,7 @@ function candidateLines(reply: ExplainReply, names: PodNames): string[] {
               value: (pod: ExplainedCandidate) => figure(pod.matchedTokens),
             },
           ]),
-      { title: ["running"], figures: true, value: ({ inFlight, foreign }) => figure(inFlight + foreign) },
+      { title: ["in flight"], figures: true, value: ({ inFlight, foreign }) => figure(inFlight + foreign) },
       { title: ["index"], value: ({ index, doubted }) => (doubted ? `${index.mode}, in doubt` : index.mode) },
     ],
     candidates.slice(0, MOST_SHOWN),
@@ -107,6 +107,6 @@ function moreLines(pods: number): string[] {
 
 /** `backlogMs` in ms is titled `backlog` over `ms`. */
 function titleOf(name: string, unit: string | null): readonly [string, string | undefined] {
-  const bare = unit === null ? name : name.replace(/(Ms|Tokens|Blocks|Percent|Share)$/, "");
+  const bare = unit === null ? name : name.replace(/(TokensPerS|Ms|S|Tokens|Blocks|Percent|Share)$/, "");
   return [bare.replace(/([a-z])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`), unit ?? undefined];
 }

@@ -1,6 +1,8 @@
 /** By the end of a term column's name. Columns that end otherwise are scores, ranks and other plain numbers. */
 const UNITS: readonly (readonly [end: RegExp, unit: string])[] = [
+  [/TokensPerS$/, "tokens/s"],
   [/Ms$/, "ms"],
+  [/[a-z]S$/, "s"],
   [/Tokens$|^tokens$/, "tokens"],
   [/Blocks$/, "blocks"],
   [/Percent$/, "%"],

@@ -163,7 +163,7 @@ export class Router {
       allPods: this.#registry.pods,
       health: this.#health.podViews(nowMs),
       podFreshMs: this.#limits.podFreshMs,
-      isDoubted: (pod) => this.#claims.remedyFor(pod) !== undefined,
+      isDoubted: (pod) => this.#claims.podSizes(pod).doubted > 0,
     });
   }
 

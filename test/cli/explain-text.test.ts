@@ -70,12 +70,12 @@ describe("an explanation on a terminal", () => {
       "qwen3-32b, chat, renderer jinja: 36,123 bytes, about 9,031 tokens, 141 segments of 256 bytes",
       "warmpath: goes to x000; the others follow in the order it would take them",
       "",
-      "   pod   ttft  backlog  prefill  interference  memory  eviction   delay  matched  running  index",
+      "   pod   ttft  backlog  prefill  interference  memory  eviction   delay  matched  in flight  index",
       "           ms       ms       ms            ms      ms        ms      ms   tokens",
-      ">  x000  12.3        0     12.3             0   1,000     3,210  12,346    9,000        0  exact",
-      "   x001   204       40      162          1.50   1,000     3,210  12,346    8,750        2  exact",
-      "   x002   395       80      312             3   1,000     3,210  12,346    8,500        4  exact, in doubt",
-      "   x003   587      120      462          4.50   1,000     3,210  12,346    8,250        3  approximate",
+      ">  x000  12.3        0     12.3             0   1,000     3,210  12,346    9,000          0  exact",
+      "   x001   204       40      162          1.50   1,000     3,210  12,346    8,750          2  exact",
+      "   x002   395       80      312             3   1,000     3,210  12,346    8,500          4  exact, in doubt",
+      "   x003   587      120      462          4.50   1,000     3,210  12,346    8,250          3  approximate",
       "",
       "left out  why",
       "x500      draining",
@@ -119,7 +119,7 @@ describe("an explanation on a terminal", () => {
       terms: pod.terms.map((term, i) => (i === 0 ? term : 0)),
     }));
     const lines = explainLines({ ...idle, candidates });
-    expect(lines.find((line) => line.includes("pod "))).toBe("   pod   ttft  running  index");
+    expect(lines.find((line) => line.includes("pod "))).toBe("   pod   ttft  in flight  index");
     expect(lines).toContain("0 for every pod: backlog, prefill, interference, memory, eviction, delay, matched");
   });
 });
