@@ -167,7 +167,9 @@ export class ModelRouter extends DurableObject {
 
   #listPods(nowMs: number): readonly ListedPod[] {
     if (nowMs - this.#podList.madeAtMs >= POD_LIST_MS) {
-      const pods = this.#router.inspect().pods.filter(({ state }) => state === "ready");
+      const pods = this.#router
+        .inspect()
+        .pods.filter(({ state, health }) => state === "ready" && health.kind !== "ejected");
       this.#podList = {
         pods: pods.map((pod) => ({ ...routedPod(pod), servedModels: pod.servedModels })),
         madeAtMs: nowMs,

@@ -1,7 +1,8 @@
 import type { RefusedRequest } from "../../durable/routing-rpc.ts";
 import type { KeySettings, Settings } from "../settings/settings.ts";
+import { ClientAnswer } from "./client-answer.ts";
 import { type Env, hashSecret } from "./env.ts";
-import { forward } from "./forward.ts";
+import { type Forwarding, forward } from "./forward.ts";
 import { type GenerationEndpoint, type GenerationRequest, readGenerationRequest } from "./generation-request.ts";
 import { HeldLease } from "./held-lease.ts";
 import { type ResolvedModel, resolveModel } from "./model-resolution.ts";
@@ -46,14 +47,21 @@ export async function generate(call: GenerationCall): Promise<Response> {
     // Who asks for affinity without a session is given one to come back with, as by AIBrix.
     const given = named === undefined && policy.includes("session-affinity") ? crypto.randomUUID() : undefined;
     const { segments, promptBytes, approximate } = await promptSegments(asked, model, settings.limits, hashSecret(env));
-    const { firstByteMs, wholeMs } = settings.limits;
+    const { firstByteMs, wholeMs, headersEarly } = settings.limits;
+    const answer = new ClientAnswer(request.signal, timer);
     const router = new RouterCalls({
       env,
       model,
       limits: settings.limits,
       timer,
       session: request.headers.get("x-session-id") ?? undefined,
-      patience: { signal: request.signal, untilMs: arrivedMs + (asked.stream ? firstByteMs : wholeMs) },
+      patience: {
+        left: answer.left,
+        untilMs: arrivedMs + (asked.stream ? firstByteMs : wholeMs),
+        onHeld: () => {
+          if (asked.stream && headersEarly) answer.commentUntilCommit(() => waitingResponse(requestId, policy));
+        },
+      },
     });
     const routeCall = {
       model: asked.model,
@@ -75,15 +83,17 @@ export async function generate(call: GenerationCall): Promise<Response> {
       mostOutputTokens: asked.mostOutputTokens,
       explain: key.debug,
     };
-    const placed = await router.route(routeCall);
-    if (!placed.ok) throw refusalOf(placed, asked.model, policy);
-
-    const placedMs = Date.now();
+    const place = async (): Promise<HeldLease> => {
+      const placed = await router.route(routeCall);
+      if (!placed.ok) throw refusalOf(placed, asked.model, policy);
+      return new HeldLease({ router, call: routeCall, placed, openedMs: Date.now() });
+    };
     const streamUsage = streamUsageOf(asked, settings.limits.usageOneIn);
-    return await forward({
+    const forwarding: Forwarding = {
       env,
       settings,
-      lease: new HeldLease({ router, call: routeCall, placed, openedMs: placedMs }),
+      place,
+      answer,
       timer,
       client: request,
       streamed: asked.stream,
@@ -92,19 +102,32 @@ export async function generate(call: GenerationCall): Promise<Response> {
       body: streamUsage === "strip" ? withStreamUsage(held.bytes) : held.bytes,
       streamUsage,
       arrivedMs,
-      routeMs: placedMs - arrivedMs,
-      waitUntil,
       releaseBody: held.release,
       describe: (lease, headers) => {
         if (given !== undefined) headers.set(SESSION_HEADER, given);
         describe(lease, policy, key, approximate, headers);
       },
-    });
+    };
+    waitUntil(forward(forwarding));
+    // Not awaited here: what it may be refused with is dealt with there.
+    return answer.response;
   } catch (error) {
     held.release();
     timer.stop();
     throw error;
   }
+}
+
+/** What a stream begins with whose request has waited for a pod for long enough to be told so. */
+function waitingResponse(requestId: string, policy: string): Response {
+  const headers = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache",
+    "x-request-id": requestId,
+    "x-warmpath-attempts": "0",
+    "x-warmpath-policy": policy,
+  };
+  return new Response(null, { headers });
 }
 
 /** Whether this stream's usage is read in JavaScript, and whether the edge has to ask for it. */
