@@ -71,6 +71,7 @@ export class ModelRouter extends DurableObject {
       firstToken: (leaseId, waitMs) => router.firstToken(leaseId, waitMs, Date.now()),
       renew: (leaseId) => router.renew(leaseId, Date.now()),
       mayMove: (call) => router.mayMove(call, Date.now()),
+      isOverdue: (leaseId, call) => router.isOverdue(leaseId, call, Date.now()),
       move: (leaseId, { podOutcome }, explain) => replyOf(router.move(leaseId, Date.now(), podOutcome), explain),
       finish: (leaseId, outcome) => {
         router.finish(leaseId, outcome, Date.now());

@@ -109,7 +109,10 @@ export class ForwardedRequest {
       limits: settings.limits,
       timer,
       onAccepted: (response) => this.#answerEarly(response),
-      mayMove: async () => this.#attempts < settings.limits.attempts && (await lease.mayMove()),
+      mayMove: async (late) => {
+        if (this.#attempts >= settings.limits.attempts) return false;
+        return late === "by_limit" ? lease.mayMove() : lease.isOverdue();
+      },
     });
   }
 

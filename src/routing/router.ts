@@ -4,6 +4,8 @@ import type { ConfirmedSegments } from "./confirmed-claims.ts";
 import { Dispatch, type Placer } from "./dispatch.ts";
 import type { FeedVerdict } from "./feeds.ts";
 import type { PodOutcome } from "./health/pod-outcome.ts";
+import { openPods } from "./open-pods.ts";
+import { isOverdue } from "./overdue-lease.ts";
 import type { HeldRequest, LeaseOutcome, MoveQuestion, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
 import { Placements } from "./placements.ts";
 import type { ReportedPush } from "./pod-registry.ts";
@@ -98,6 +100,22 @@ export class Router {
   mayMove({ model, excludedPods }: MoveQuestion, nowMs: number): boolean {
     if (this.#state.health.retryView(nowMs).remaining === 0) return false;
     return this.#placements.podsFor(model, new Set(excludedPods), nowMs).length > 0;
+  }
+
+  /**
+   * Whether a request seems lost on its pod, by what was predicted (see overdue-lease.ts), while another pod is under all
+   * of its limits and `move` would be allowed.
+   */
+  isOverdue(leaseId: string, question: MoveQuestion, nowMs: number): boolean {
+    const { ledger, learner } = this.#state;
+    const lease = ledger.get(leaseId);
+    const { prefillTokensPerMs } = learner.rates;
+    if (lease === undefined || !isOverdue(lease, prefillTokensPerMs, nowMs) || !this.mayMove(question, nowMs))
+      return false;
+    const others = this.#placements.podsFor(question.model, new Set(question.excludedPods), nowMs);
+    const wanted = { promptTokens: lease.promptTokens, outputTokens: 0 };
+    const adopting = isAdopting(this.#state, nowMs);
+    return openPods(others, wanted, { limits: this.#rules.queue, prefillTokensPerMs, nowMs, adopting }).open.length > 0;
   }
 
   /**
