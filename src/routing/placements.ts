@@ -108,12 +108,15 @@ export class Placements {
     return { ok: true, leaseId, pod, matchedTokens, promptTokens, record };
   }
 
-  /** The request's pod failed before the first token: closes the hold and places it elsewhere under the same lease. */
-  move(leaseId: string, podOutcome: PodOutcome, nowMs: number): Placement | RouteRefusal {
+  /**
+   * The request's pod failed before the first token: closes the hold and places it elsewhere under the same lease.
+   * Undefined: the lease is not open, or its first token came.
+   */
+  move(leaseId: string, podOutcome: PodOutcome, nowMs: number): Placement | RouteRefusal | undefined {
     const { ledger, policies, held } = this.#state;
     const lease = ledger.get(leaseId);
     const pending = this.#pending.get(leaseId);
-    if (lease === undefined || pending === undefined) return { ok: false, reason: "no_endpoints", podsKnown: 0 };
+    if (lease === undefined || pending === undefined) return undefined;
     pending.tried.add(lease.pod.id);
     this.#close(lease, false, podOutcome, nowMs);
     policies.finished(leaseId, { promptTokens: 0, completionTokens: 0 }, nowMs);
