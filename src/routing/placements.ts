@@ -1,5 +1,5 @@
 import { learnFromAnswer } from "./answer-lessons.ts";
-import { hitTokens } from "./candidates.ts";
+import { CandidateField, hitTokens } from "./candidates.ts";
 import { decide } from "./decide.ts";
 import { podOutcomeOf } from "./health/fleet-health.ts";
 import type { PodOutcome } from "./health/pod-outcome.ts";
@@ -32,6 +32,8 @@ export class Placements {
   readonly #state: RouterState;
   readonly #random: Random;
   readonly #pending = new Map<string, Pending>();
+  /** Of the last placement: while pods stay as they are reported, the next is among the same ones. */
+  #field = new CandidateField([]);
   #segmentBytes = 256;
   #opened = 0;
   #fallen = 0;
@@ -67,9 +69,9 @@ export class Placements {
     const { claims, learner } = this.#state;
     const { rates } = learner;
     claims.match(request.segments);
-    const matches = pods.map((pod) => claims.found(pod, request.segmentBytes / rates.bytesPerToken));
+    const matches = claims.matchesOf(pods, request.segmentBytes / rates.bytesPerToken);
     const promptTokens = request.promptTokens ?? promptLength(request, matches, rates);
-    const hits = pods.map(({ facts }, i) => hitTokens(matches[i]?.tokens ?? 0, promptTokens, facts.blockTokens ?? 1));
+    const hits = pods.map(({ facts }, i) => hitTokens(matches.tokens[i] ?? 0, promptTokens, facts.blockTokens ?? 1));
     return { promptTokens, uncachedTokens: promptTokens - Math.max(...hits) };
   }
 
@@ -84,8 +86,8 @@ export class Placements {
     claims.match(segments);
     const { pod, promptTokens, matchedTokens, prediction, record, placement } = decide(request, {
       policy,
-      pods,
-      matches: pods.map((pod) => claims.found(pod, segmentTokens)),
+      field: this.#fieldOf(pods),
+      matches: claims.matchesOf(pods, segmentTokens),
       rates,
       random: this.#random,
       memory: policies.memory,
@@ -193,6 +195,11 @@ export class Placements {
     if (pods.length === 0) return { ok: false, reason: "no_endpoints", podsKnown: registry.pods.length };
     if (!health.tryRetry(nowMs)) return { ok: false, reason: "retry_budget" };
     return this.place({ leaseId, request, policy, tried }, pods, nowMs);
+  }
+
+  #fieldOf(pods: readonly Pod[]): CandidateField {
+    if (this.#field.pods !== pods) this.#field = new CandidateField(pods);
+    return this.#field;
   }
 
   #capacitySegments(pod: Pod, segmentTokens: number): number {
