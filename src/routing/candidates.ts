@@ -1,5 +1,5 @@
 import type { EnginePace } from "./engine-pace.ts";
-import { foreignLoad, freshGauges } from "./load.ts";
+import { foreignLoad, foreignLoadHoldsUntilMs, freshGauges } from "./load.ts";
 import type { PodOutlook } from "./outlook/pod-outlook.ts";
 import type { EngineGauges, Pod } from "./pod.ts";
 import { PodMatches } from "./pod-matches.ts";
@@ -25,6 +25,7 @@ export class CandidateField {
   readonly #candidates: readonly Candidate[];
   #terms: CandidateTerms = { promptTokens: 0, matches: new PodMatches(), nowMs: 0, adopting: false };
   #foreign: Float64Array | undefined;
+  #foreignUntilMs = 0;
 
   constructor(pods: readonly Pod[]) {
     this.pods = pods;
@@ -34,7 +35,7 @@ export class CandidateField {
   /** The candidates for a prompt. Those of the prompt before are void. */
   judge(terms: CandidateTerms): readonly Candidate[] {
     this.#terms = terms;
-    this.#foreign = undefined;
+    if (terms.adopting || terms.nowMs > this.#foreignUntilMs) this.#foreign = undefined;
     return this.#candidates;
   }
 
@@ -45,8 +46,14 @@ export class CandidateField {
 
   /** Compares the pods with each other, so it is computed for all of them at the first question. */
   foreign(index: number): number {
-    this.#foreign ??= foreignLoad(this.pods, this.#terms.nowMs, this.#terms.adopting);
-    return this.#foreign[index] as number;
+    return (this.#foreign ?? this.#compareForeign())[index] as number;
+  }
+
+  #compareForeign(): Float64Array {
+    const { nowMs, adopting } = this.#terms;
+    this.#foreign = foreignLoad(this.pods, nowMs, adopting);
+    this.#foreignUntilMs = adopting ? nowMs : foreignLoadHoldsUntilMs(this.pods, nowMs);
+    return this.#foreign;
   }
 }
 

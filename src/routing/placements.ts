@@ -83,6 +83,7 @@ export class Placements {
     const { segments, promptBytes } = request;
     const segmentTokens = request.segmentBytes / rates.bytesPerToken;
     this.#segmentBytes = request.segmentBytes;
+    const chain = outlook.continued(segments, segmentTokens);
     claims.match(segments);
     const { pod, promptTokens, matchedTokens, prediction, record, placement } = decide(request, {
       policy,
@@ -94,7 +95,7 @@ export class Placements {
       retried: tried.size > 0,
       nowMs,
       adopting: isAdopting(this.#state, nowMs),
-      outlook: { account: outlook, chain: outlook.continued(segments, segmentTokens) },
+      outlook: { account: outlook, chain },
     });
     policies.placed(leaseId, policy, placement);
     const claim = claims.claim(pod, segments, this.#capacitySegments(pod, segmentTokens), registry.pods.length, nowMs);
@@ -104,7 +105,7 @@ export class Placements {
     if (tried.size === (request.excludedPods?.length ?? 0)) this.#opened++;
     this.#pending.set(leaseId, { ...placing, claim });
     const { capacityTokens } = pod.facts;
-    const sent = { leaseId, pod: pod.outlook, segments, segmentTokens, promptTokens, matchedTokens, capacityTokens };
+    const sent = { leaseId, pod: pod.outlook, segments, promptTokens, matchedTokens, capacityTokens, continued: chain };
     outlook.sent(sent, nowMs);
     pod.requests++;
     return { ok: true, leaseId, pod, matchedTokens, promptTokens, record };

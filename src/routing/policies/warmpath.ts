@@ -1,3 +1,4 @@
+import { freshFloats } from "../fresh-floats.ts";
 import { evictionCostMs } from "../outlook/eviction-cost.ts";
 import { headDoneMs } from "../outlook/placement-outlook.ts";
 import { promptPrefillMs } from "../outlook/prefill-cost.ts";
@@ -45,8 +46,8 @@ export const warmpath: Policy = {
   decide(request, candidates, context) {
     const count = candidates.length;
     const width = COLUMNS.length;
-    const cost = new Float64Array(count);
-    const terms = new Float64Array(count * width);
+    const cost = freshFloats(count);
+    const terms = freshFloats(count * width);
     let leastBacklogMs = Number.POSITIVE_INFINITY;
     for (let i = 0; i < count; i++) {
       const backlogMs = backlogOf(candidates[i] as Candidate, context);
@@ -135,7 +136,7 @@ function withEvictions(
   if (outlook === undefined) return cost;
   const { account, chain } = outlook;
   const { returns, rates, answerTokens } = account;
-  const total = new Float64Array(cost.length).fill(Number.POSITIVE_INFINITY);
+  const total = freshFloats(cost.length).fill(Number.POSITIVE_INFINITY);
   let best = Number.POSITIVE_INFINITY;
   for (let priced = 0; priced < MOST_PRICED; priced++) {
     let next = 0;
