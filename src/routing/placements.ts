@@ -1,5 +1,5 @@
 import { learnFromAnswer } from "./answer-lessons.ts";
-import { hitTokens } from "./candidates.ts";
+import { CandidateField, hitTokens } from "./candidates.ts";
 import { decide } from "./decide.ts";
 import { podOutcomeOf } from "./health/fleet-health.ts";
 import type { PodOutcome } from "./health/pod-outcome.ts";
@@ -32,6 +32,8 @@ export class Placements {
   readonly #state: RouterState;
   readonly #random: Random;
   readonly #pending = new Map<string, Pending>();
+  /** Of the last placement: while pods stay as they are reported, the next is among the same ones. */
+  #field = new CandidateField([]);
   #segmentBytes = 256;
   #opened = 0;
   #fallen = 0;
@@ -67,9 +69,9 @@ export class Placements {
     const { claims, learner } = this.#state;
     const { rates } = learner;
     claims.match(request.segments);
-    const matches = pods.map((pod) => claims.found(pod, request.segmentBytes / rates.bytesPerToken));
+    const matches = claims.matchesOf(pods, request.segmentBytes / rates.bytesPerToken);
     const promptTokens = request.promptTokens ?? promptLength(request, matches, rates);
-    const hits = pods.map(({ facts }, i) => hitTokens(matches[i]?.tokens ?? 0, promptTokens, facts.blockTokens ?? 1));
+    const hits = pods.map(({ facts }, i) => hitTokens(matches.tokens[i] ?? 0, promptTokens, facts.blockTokens ?? 1));
     return { promptTokens, uncachedTokens: promptTokens - Math.max(...hits) };
   }
 
@@ -81,18 +83,19 @@ export class Placements {
     const { segments, promptBytes } = request;
     const segmentTokens = request.segmentBytes / rates.bytesPerToken;
     this.#segmentBytes = request.segmentBytes;
+    const chain = outlook.continued(segments, segmentTokens);
     claims.match(segments);
     const { pod, promptTokens, matchedTokens, prediction, record, placement } = decide(request, {
       policy,
-      pods,
-      matches: pods.map((pod) => claims.found(pod, segmentTokens)),
+      field: this.#fieldOf(pods),
+      matches: claims.matchesOf(pods, segmentTokens),
       rates,
       random: this.#random,
       memory: policies.memory,
       retried: tried.size > 0,
       nowMs,
       adopting: isAdopting(this.#state, nowMs),
-      outlook: { account: outlook, chain: outlook.continued(segments, segmentTokens) },
+      outlook: { account: outlook, chain },
     });
     policies.placed(leaseId, policy, placement);
     const claim = claims.claim(pod, segments, this.#capacitySegments(pod, segmentTokens), registry.pods.length, nowMs);
@@ -102,18 +105,21 @@ export class Placements {
     if (tried.size === (request.excludedPods?.length ?? 0)) this.#opened++;
     this.#pending.set(leaseId, { ...placing, claim });
     const { capacityTokens } = pod.facts;
-    const sent = { leaseId, pod: pod.outlook, segments, segmentTokens, promptTokens, matchedTokens, capacityTokens };
+    const sent = { leaseId, pod: pod.outlook, segments, promptTokens, matchedTokens, capacityTokens, continued: chain };
     outlook.sent(sent, nowMs);
     pod.requests++;
     return { ok: true, leaseId, pod, matchedTokens, promptTokens, record };
   }
 
-  /** The request's pod failed before the first token: closes the hold and places it elsewhere under the same lease. */
-  move(leaseId: string, podOutcome: PodOutcome, nowMs: number): Placement | RouteRefusal {
+  /**
+   * The request's pod failed before the first token: closes the hold and places it elsewhere under the same lease.
+   * Undefined: the lease is not open, or its first token came.
+   */
+  move(leaseId: string, podOutcome: PodOutcome, nowMs: number): Placement | RouteRefusal | undefined {
     const { ledger, policies, held } = this.#state;
     const lease = ledger.get(leaseId);
     const pending = this.#pending.get(leaseId);
-    if (lease === undefined || pending === undefined) return { ok: false, reason: "no_endpoints", podsKnown: 0 };
+    if (lease === undefined || pending === undefined) return undefined;
     pending.tried.add(lease.pod.id);
     this.#close(lease, false, podOutcome, nowMs);
     policies.finished(leaseId, { promptTokens: 0, completionTokens: 0 }, nowMs);
@@ -190,6 +196,11 @@ export class Placements {
     if (pods.length === 0) return { ok: false, reason: "no_endpoints", podsKnown: registry.pods.length };
     if (!health.tryRetry(nowMs)) return { ok: false, reason: "retry_budget" };
     return this.place({ leaseId, request, policy, tried }, pods, nowMs);
+  }
+
+  #fieldOf(pods: readonly Pod[]): CandidateField {
+    if (this.#field.pods !== pods) this.#field = new CandidateField(pods);
+    return this.#field;
   }
 
   #capacitySegments(pod: Pod, segmentTokens: number): number {

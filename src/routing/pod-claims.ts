@@ -3,24 +3,9 @@ import { ClaimTrust, type Remedy } from "./claim-trust.ts";
 import { type ClaimChange, ConfirmedClaims, type ConfirmedSegments } from "./confirmed-claims.ts";
 import { KEPT_CLAIM_BYTES, KEPT_GUESS_BYTES, type KeptClaims, MOST_KEPT_CLAIMS } from "./kept-claims.ts";
 import type { Pod } from "./pod.ts";
+import { PodMatches } from "./pod-matches.ts";
 import { RECENT_CLAIM_BYTES } from "./recent-claims.ts";
 import { type SpeculativeClaim, SpeculativeClaims, type SpeculativeLimits } from "./speculative-claims.ts";
-
-/** What a look-up found for a pod. */
-export type PodMatch = {
-  /** Leading segments the pod is believed to hold. */
-  readonly segments: number;
-  /**
-   * Tokens that it is expected to hold: counted in the segments that events confirm, estimated in the others, and half a
-   * segment more, since what it holds ends anywhere in the segment behind; less what its answers have shown to be wishful.
-   */
-  readonly tokens: number;
-  /** Those of them that events confirm, and the tokens counted in these. */
-  readonly confirmedSegments: number;
-  readonly confirmedTokens: number;
-  /** Confirmed ones that are in a host tier only. */
-  readonly hostSegments: number;
-};
 
 /** A pod's claims, in segments: `host` are those of the confirmed ones that are in a host tier only. */
 export type PodClaimSizes = {
@@ -39,6 +24,7 @@ export class PodClaims {
   readonly #speculative: SpeculativeClaims;
   readonly #bridges: ClaimBridges;
   readonly #trust = new ClaimTrust();
+  readonly #matches = new PodMatches();
   /** Pods whose claims are not those that were last kept of them. */
   readonly #changed = new Set<string>();
   readonly #mostBytes: number;
@@ -51,26 +37,39 @@ export class PodClaims {
     this.#confirmed = new ConfirmedClaims(() => this.#mostBytes - this.#speculative.usedBytes);
   }
 
-  /** Looks a prompt up; `found` answers for it until the next call. */
+  /** Looks a prompt up; `matchesOf` answers for it until the next call. */
   match(segments: Uint32Array): void {
     this.#confirmed.match(segments);
     this.#speculative.match(segments, this.#confirmed.lastMatch);
   }
 
-  /** What the last look-up found for a pod. `segmentTokens` estimates where no event has counted. */
-  found(pod: Pod, segmentTokens: number): PodMatch {
-    const countedSegments = this.#confirmed.depth(pod);
-    const segments = Math.max(countedSegments, this.#speculative.depth(pod));
-    const countedTokens = this.#confirmed.tokens(pod);
-    const isDoubted = this.#trust.isDoubted(pod);
-    const tokens = segments === 0 ? 0 : countedTokens + (segments - countedSegments + 0.5) * segmentTokens;
-    return {
-      segments,
-      tokens: pod.facts.index.mode === "exact" ? tokens : tokens * pod.hitYield,
-      confirmedSegments: isDoubted ? 0 : countedSegments,
-      confirmedTokens: isDoubted ? 0 : countedTokens,
-      hostSegments: this.#confirmed.hostSegments(pod),
-    };
+  /**
+   * What the last look-up found for pods; good until the next call. `segmentTokens` estimates where no event has
+   * counted.
+   */
+  matchesOf(pods: readonly Pod[], segmentTokens: number): PodMatches {
+    const matches = this.#matches;
+    matches.begin(pods.length);
+    for (let i = 0; i < pods.length; i++) {
+      const pod = pods[i] as Pod;
+      const countedSegments = this.#confirmed.depth(pod);
+      const segments = Math.max(countedSegments, this.#speculative.depth(pod));
+      matches.segments[i] = segments;
+      matches.tokens[i] = 0;
+      matches.confirmedSegments[i] = 0;
+      matches.hostSegments[i] = 0;
+      if (segments === 0) continue;
+      const countedTokens = this.#confirmed.tokens(pod);
+      const tokens = countedTokens + (segments - countedSegments + 0.5) * segmentTokens;
+      matches.tokens[i] = pod.facts.index.mode === "exact" ? tokens : tokens * pod.hitYield;
+      matches.hostSegments[i] = this.#confirmed.hostSegments(pod);
+      if (this.#trust.isDoubted(pod)) continue;
+      matches.confirmedSegments[i] = countedSegments;
+      if (countedSegments <= matches.countedSegments) continue;
+      matches.countedSegments = countedSegments;
+      matches.countedTokens = countedTokens;
+    }
+    return matches;
   }
 
   /** Claims a prompt for the pod it is sent to, after it was looked up. Undefined where events confirm it already. */

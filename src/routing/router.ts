@@ -124,6 +124,7 @@ export class Router {
    */
   move(leaseId: string, nowMs: number, podOutcome: PodOutcome = "server_error"): Placement | RouteRefusal {
     const moved = this.#placements.move(leaseId, podOutcome, nowMs);
+    if (moved === undefined) return { ok: false, reason: "no_endpoints", podsKnown: 0 };
     this.#pump(nowMs);
     return moved;
   }

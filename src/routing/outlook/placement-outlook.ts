@@ -22,10 +22,11 @@ export type OutlookPlacement = {
   readonly leaseId: string;
   readonly pod: PodOutlook;
   readonly segments: Uint32Array;
-  readonly segmentTokens: number;
   readonly promptTokens: number;
   readonly matchedTokens: number;
   readonly capacityTokens: number | undefined;
+  /** The idle chain it goes on with, as `continued` has just told. */
+  readonly continued: Chain | undefined;
 };
 
 type Placed = {
@@ -86,14 +87,12 @@ export class PlacementOutlook {
 
   /** A request was sent. */
   sent(placement: OutlookPlacement, nowMs: number): void {
-    const { leaseId, pod, segments, segmentTokens, promptTokens, matchedTokens, capacityTokens } = placement;
-    const continued = this.continued(segments, segmentTokens);
-    const chain = continued ?? { turns: 0, idleSinceMs: undefined, home: pod, lastPromptTokens: 0, inFlight: 0 };
+    const { leaseId, pod, segments, promptTokens, matchedTokens, capacityTokens, continued } = placement;
+    const chain = continued ?? newChain(pod);
     if (continued !== undefined) this.returns.returned(chain, nowMs);
-    const resident = pod.resident(chain);
+    const resident = continued && pod.drop(chain);
     // What was matched and is not the chain's own belongs to others that share it.
     const ownTokens = promptTokens - Math.max(0, matchedTokens - (resident?.tokens ?? 0));
-    pod.drop(chain);
     chain.idleSinceMs = undefined;
     chain.inFlight++;
     chain.home = pod;
@@ -143,6 +142,10 @@ export class PlacementOutlook {
     const allMs = pod.awaitingMs(this.rates);
     return allMs > 0 ? headDoneMs(pod.headMs(this.rates), nowMs - pod.headSinceMs) / allMs : 0;
   }
+}
+
+function newChain(home: PodOutlook): Chain {
+  return { turns: 0, idleSinceMs: undefined, spell: undefined, home, lastPromptTokens: 0, inFlight: 0 };
 }
 
 /** How much of a prefill of `headMs` is taken as done when it has been at the head of the backlog for `ageMs`. */

@@ -24,7 +24,8 @@ function fleet() {
     turn(segments: Uint32Array, nowMs: number, matchedTokens = 0, capacityTokens = 100_000): void {
       const leaseId = `lease-${++leases}`;
       const promptTokens = (segments.length / 2) * SEGMENT_TOKENS;
-      const placement = { leaseId, pod, segments, segmentTokens: SEGMENT_TOKENS, promptTokens, matchedTokens };
+      const continued = outlook.continued(segments, SEGMENT_TOKENS);
+      const placement = { leaseId, pod, segments, continued, promptTokens, matchedTokens };
       outlook.sent({ ...placement, capacityTokens }, nowMs);
       outlook.firstToken(leaseId, 100, nowMs + 100);
       outlook.ended(leaseId, true, 50, nowMs + 200);
@@ -49,7 +50,7 @@ describe("PlacementOutlook", () => {
 
   it("takes a second request of a conversation that is being answered for another one", () => {
     const { outlook, pod } = fleet();
-    const placement = { pod, segments: segmentsOf(1, 50), segmentTokens: SEGMENT_TOKENS, promptTokens: 3_200 };
+    const placement = { pod, segments: segmentsOf(1, 50), continued: undefined, promptTokens: 3_200 };
     outlook.sent({ ...placement, leaseId: "a", matchedTokens: 0, capacityTokens: undefined }, 0);
     expect(outlook.continued(segmentsOf(1, 60), SEGMENT_TOKENS)).toBeUndefined();
     outlook.ended("a", false, undefined, 10);
@@ -73,7 +74,7 @@ describe("PlacementOutlook", () => {
 
   it("tells the wait on a pod by what waits there less what its head has behind it", () => {
     const { outlook, pod } = fleet();
-    const placement = { pod, segments: segmentsOf(1, 100), segmentTokens: SEGMENT_TOKENS, promptTokens: 6_400 };
+    const placement = { pod, segments: segmentsOf(1, 100), continued: undefined, promptTokens: 6_400 };
     outlook.sent({ ...placement, leaseId: "a", matchedTokens: 0, capacityTokens: undefined }, 0);
     const atOnce = outlook.backlogMs(pod, 0);
     expect(outlook.backlogMs(pod, 100)).toBeCloseTo(atOnce - 70, 6);

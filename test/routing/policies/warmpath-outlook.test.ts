@@ -40,7 +40,7 @@ function busyAccount(perS: number): PlacementOutlook {
   const account = new PlacementOutlook(0);
   for (let i = 0; i < 60 * perS; i++) {
     const atMs = NOW_MS - 60_000 + (1_000 * i) / perS;
-    const placement = { leaseId: `l${i}`, pod: new PodOutlook(0), segments: new Uint32Array(0), segmentTokens: 64 };
+    const placement = { leaseId: `l${i}`, pod: new PodOutlook(0), segments: new Uint32Array(0), continued: undefined };
     account.sent({ ...placement, promptTokens: 10, matchedTokens: 0, capacityTokens: undefined }, atMs);
     account.ended(`l${i}`, true, 300, atMs);
   }
