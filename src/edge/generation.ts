@@ -75,6 +75,7 @@ export async function generate(call: GenerationCall): Promise<Response> {
       adapter: model.adapter,
       ...(await requestAffinity(named ?? given, request.headers, asked, key, hashSecret(env))),
       sloTtftMs: sloTtftMs(request.headers),
+      origin: typeof request.cf?.colo === "string" ? request.cf.colo : undefined,
       rules: routingRulesText(model.settings),
       key: key.id,
       priority: key.priority,

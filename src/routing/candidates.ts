@@ -73,6 +73,10 @@ class PodCandidate implements Candidate {
     return this.#pod.id;
   }
 
+  get cluster(): string {
+    return this.#pod.facts.cluster;
+  }
+
   get hash(): number {
     return this.#pod.hash;
   }

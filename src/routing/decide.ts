@@ -72,6 +72,7 @@ function policyRequest(request: RouteRequest, promptTokens: number): PolicyReque
     user,
     opening: request.opening,
     firstSegment: segments[0],
+    origin: request.origin,
     sloTtftMs,
   };
 }

@@ -105,8 +105,10 @@ export class Placements {
     if (tried.size === (request.excludedPods?.length ?? 0)) this.#opened++;
     this.#pending.set(leaseId, { ...placing, claim });
     const { capacityTokens } = pod.facts;
-    const sent = { leaseId, pod: pod.outlook, segments, promptTokens, matchedTokens, capacityTokens, continued: chain };
-    outlook.sent(sent, nowMs);
+    const { origin = "" } = request;
+    const tokens = { promptTokens, matchedTokens, capacityTokens };
+    const way = { origin, cluster: pod.facts.cluster };
+    outlook.sent({ leaseId, pod: pod.outlook, segments, ...tokens, ...way, continued: chain }, nowMs);
     pod.requests++;
     return { ok: true, leaseId, pod, matchedTokens, promptTokens, record };
   }

@@ -25,6 +25,7 @@ const TIE_BAND_MS = 0.5;
 
 const COLUMNS = [
   "ttftMs",
+  "networkMs",
   "backlogMs",
   "prefillMs",
   "interferenceMs",
@@ -33,9 +34,17 @@ const COLUMNS = [
   "delayMs",
   "matchedTokens",
 ] as const;
+const NETWORK = COLUMNS.indexOf("networkMs");
+const BACKLOG = COLUMNS.indexOf("backlogMs");
+const PREFILL = COLUMNS.indexOf("prefillMs");
+const INTERFERENCE = COLUMNS.indexOf("interferenceMs");
+const MEMORY = COLUMNS.indexOf("memoryMs");
+const EVICTION = COLUMNS.indexOf("evictionMs");
+const DELAY = COLUMNS.indexOf("delayMs");
+const MATCHED = COLUMNS.indexOf("matchedTokens");
 
 /**
- * The pod where a request costs least: predicted time to first token from backlog, own prefill after the cached prefix,
+ * The pod where a request costs least: predicted time to first token from the way there, backlog, own prefill after the cached prefix,
  * interference with running decodes and memory pressure, and what it costs others: chains it pushes out of the cache
  * that will come back, and requests it delays once the whole fleet has work waiting. All in ms, from the router's own
  * account; where the account is missing (see PlacementOutlook), from counts of tokens and the learned prefill rate.
@@ -51,7 +60,7 @@ export const warmpath: Policy = {
     let leastBacklogMs = Number.POSITIVE_INFINITY;
     for (let i = 0; i < count; i++) {
       const backlogMs = backlogOf(candidates[i] as Candidate, context);
-      terms[i * width + 1] = backlogMs;
+      terms[i * width + BACKLOG] = backlogMs;
       if (backlogMs < leastBacklogMs) leastBacklogMs = backlogMs;
     }
     const waiting = fleetBacklog(leastBacklogMs, count, context);
@@ -60,11 +69,14 @@ export const warmpath: Policy = {
     const { promptTokens } = request;
     const prefillRates = outlook?.account.rates;
     const tokenMs = prefillRates?.tokenMs ?? 1 / rates.prefillTokensPerMs;
+    const delaysMs = outlook?.account.network.from(request.origin ?? "");
+    // With one cluster all are equally far.
+    const differ = delaysMs !== undefined && delaysMs.size > 1;
     for (let i = 0; i < count; i++) {
       const candidate = candidates[i] as Candidate;
       const { matchedTokens, promptTokensInFlight } = candidate;
       const row = i * width;
-      const aheadMs = terms[row + 1] as number;
+      const aheadMs = terms[row + BACKLOG] as number;
       const ownMs =
         prefillRates === undefined
           ? Math.max(0, promptTokens - matchedTokens) / rates.prefillTokensPerMs
@@ -74,13 +86,15 @@ export const warmpath: Policy = {
       const interferenceMs = tokenMs * (requests + read);
       const memoryMs = memoryPressure(candidate.capacityTokens, promptTokensInFlight + promptTokens);
       const delayMs = waiting > 0 ? delayOf(candidate, aheadMs, ownMs, waiting, context) : 0;
-      cost[i] = aheadMs + missWeight * ownMs + interferenceMs + memoryMs + delayMs;
-      terms[row] = aheadMs + ownMs + interferenceMs + memoryMs;
-      terms[row + 2] = ownMs;
-      terms[row + 3] = interferenceMs;
-      terms[row + 4] = memoryMs;
-      terms[row + 6] = delayMs;
-      terms[row + 7] = matchedTokens;
+      const networkMs = differ ? (delaysMs.get(candidate.cluster) ?? 0) : 0;
+      cost[i] = networkMs + aheadMs + missWeight * ownMs + interferenceMs + memoryMs + delayMs;
+      terms[row] = networkMs + aheadMs + ownMs + interferenceMs + memoryMs;
+      terms[row + NETWORK] = networkMs;
+      terms[row + PREFILL] = ownMs;
+      terms[row + INTERFERENCE] = interferenceMs;
+      terms[row + MEMORY] = memoryMs;
+      terms[row + DELAY] = delayMs;
+      terms[row + MATCHED] = matchedTokens;
     }
     const total = withEvictions(request, candidates, context, cost, terms);
     return { chosen: pickLowest(total, context.random, TIE_BAND_MS), terms };
@@ -155,7 +169,7 @@ function withEvictions(
       const neededTokens = request.promptTokens - candidate.matchedTokens + answerTokens;
       const question = { pod, capacityTokens, neededTokens, answerTokens, chain, returns, rates, nowMs };
       evictionMs = evictionCostMs(question);
-      terms[next * COLUMNS.length + 5] = evictionMs;
+      terms[next * COLUMNS.length + EVICTION] = evictionMs;
     }
     total[next] = base + evictionMs;
     best = Math.min(best, base + evictionMs);
