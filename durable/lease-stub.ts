@@ -6,6 +6,7 @@ export type LeaseKeeper = {
   firstToken(leaseId: string, waitMs: number): void;
   renew(leaseId: string): boolean;
   mayMove(call: MayMoveCall): boolean;
+  isOverdue(leaseId: string, call: MayMoveCall): boolean;
   move(leaseId: string, call: MoveCall, explain: boolean): MoveReply;
   finish(leaseId: string, outcome: FinishCall): void;
 };
@@ -42,6 +43,11 @@ export class LeaseStub extends RpcTarget {
   /** Whether there is a pod to move to. Changes nothing: the hold on the present one stays. */
   mayMove(call: MayMoveCall): boolean {
     return this.#keeper.mayMove(call);
+  }
+
+  /** Whether the pod seems to have lost the request, and there is a better one to move to. Changes nothing. */
+  isOverdue(call: MayMoveCall): boolean {
+    return this.#keeper.isOverdue(this.#leaseId, call);
   }
 
   /** The pod failed before the first body byte: places the request on another one, under the same lease. */

@@ -72,6 +72,7 @@ export class ModelRouter extends DurableObject {
       firstToken: (leaseId, waitMs) => router.firstToken(leaseId, waitMs, Date.now()),
       renew: (leaseId) => router.renew(leaseId, Date.now()),
       mayMove: (call) => router.mayMove(call, Date.now()),
+      isOverdue: (leaseId, call) => router.isOverdue(leaseId, call, Date.now()),
       move: (leaseId, { podOutcome }, explain) => replyOf(router.move(leaseId, Date.now(), podOutcome), explain),
       finish: (leaseId, outcome) => {
         router.finish(leaseId, outcome, Date.now());
@@ -183,7 +184,9 @@ export class ModelRouter extends DurableObject {
 
   #listPods(nowMs: number): readonly ListedPod[] {
     if (nowMs - this.#podList.madeAtMs >= POD_LIST_MS) {
-      const pods = this.#router.inspect().pods.filter(({ state }) => state === "ready");
+      const pods = this.#router
+        .inspect()
+        .pods.filter(({ state, health }) => state === "ready" && health.kind !== "ejected");
       this.#podList = {
         pods: pods.map((pod) => ({ ...routedPod(pod), servedModels: pod.servedModels })),
         madeAtMs: nowMs,

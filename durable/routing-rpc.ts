@@ -27,6 +27,8 @@ export type RouteCall = {
   readonly session?: string | undefined;
   readonly user?: string | undefined;
   readonly opening?: string | undefined;
+  /** Where the request entered: Cloudflare's name of the place. */
+  readonly origin?: string | undefined;
   /** Within what time the client would like its first token. */
   readonly sloTtftMs?: number | undefined;
   /** The model's rules for queue, health and recorded decisions as JSON text (`GivenRules`). Without them a request is never held. */

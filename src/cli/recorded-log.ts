@@ -51,6 +51,7 @@ const UNKNOWN_OF_POD = {
 const candidateSchema = z
   .object({
     id: z.string(),
+    cluster: z.string(),
     hash: z.number(),
     inFlight: z.number(),
     foreign: z.number(),
@@ -98,6 +99,7 @@ const lineSchema: z.ZodType<RecordedDecision> = z
       user: text,
       opening: text,
       firstSegment: figure,
+      origin: text,
       sloTtftMs: figure,
     }),
     promptBytes: z.number(),
@@ -105,7 +107,11 @@ const lineSchema: z.ZodType<RecordedDecision> = z
     hashes: z.array(z.string()).optional(),
     rates: z.object({ prefillTokensPerMs: z.number(), bytesPerToken: z.number() }),
     flow: z
-      .object({ prefill: z.object({ tokenMs: z.number(), pairMs: z.number() }), arrivalsPerMs: z.number() })
+      .object({
+        prefill: z.object({ tokenMs: z.number(), pairMs: z.number() }),
+        arrivalsPerMs: z.number(),
+        networkMs: z.array(z.tuple([z.string(), z.number()])),
+      })
       .optional(),
     candidates: z.array(candidateSchema).min(1),
     memory: z.object({

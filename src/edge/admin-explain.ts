@@ -38,7 +38,8 @@ export async function explainRequest(request: Request, env: Env, settings: Setti
   const held = await holdBody(request, settings.limits);
   try {
     const asked = readGenerationRequest(endpoint ?? endpointOf(held.bytes), held.bytes);
-    const asker = { settings, key: keyNamed(key, settings), headers, secret: hashSecret(env) };
+    const origin = typeof request.cf?.colo === "string" ? request.cf.colo : undefined;
+    const asker = { settings, key: keyNamed(key, settings), headers, origin, secret: hashSecret(env) };
     const question = await routingQuestion(asked, asker);
     const { firstByteMs, wholeMs } = settings.limits;
     const call = {

@@ -48,8 +48,8 @@ async function pump({ first, reader }: BegunAnswer, passing: PassingOn): Promise
 }
 
 /** The upstream's headers as they go to the client, with those the edge adds. */
-export function replyHeaders(response: Response, added: Headers): Headers {
-  const headers = new Headers(response.headers);
+export function replyHeaders(ofPod: Headers, added: Headers): Headers {
+  const headers = new Headers(ofPod);
   headers.delete("connection");
   headers.delete("keep-alive");
   headers.delete("transfer-encoding");

@@ -46,9 +46,12 @@ export type AttemptOrder = {
   readonly timer: RequestTimer;
   /** Called with the headers of an event stream that the pod has accepted, ahead of its first byte. */
   readonly onAccepted: (response: Response) => void;
-  /** Whether there may be another pod to go to. Without one a slow pod is waited for. */
-  readonly mayMove: () => Promise<boolean>;
+  /** Whether to leave a pod that is late, and for which there is another one. Without one a slow pod is waited for. */
+  readonly mayMove: (late: Lateness) => Promise<boolean>;
 };
+
+/** How late a first byte is: for longer than may ever be, or perhaps for longer than was predicted. */
+export type Lateness = "by_limit" | "by_prediction";
 
 /** Answers that are no streams are read whole up to this size: one that breaks off can still move. */
 const WHOLE_ANSWER_BYTES = 1024 * 1024;
@@ -98,6 +101,7 @@ class AttemptWatch {
   /** Why the attempt was cancelled, if it was from here. */
   failure: AttemptFailure | undefined;
   readonly #order: AttemptOrder;
+  readonly #sentMs = Date.now();
   #ended = false;
 
   constructor(order: AttemptOrder) {
@@ -113,19 +117,22 @@ class AttemptWatch {
 
   #watchConnection(): void {
     const { podId: id, upstream, limits, timer } = this.#order;
-    const sentMs = Date.now();
     timer.set("connect", limits.connectMs, async () => {
       // Silence alone tells nothing: an answer that is no stream has its headers when it is all there.
-      if (await isAlive({ id, upstream }, sentMs, { times: 1, eachMs: limits.connectMs })) return;
+      if (await isAlive({ id, upstream }, this.#sentMs, { times: 1, eachMs: limits.connectMs })) return;
       this.#give({ kind: "connect", message: "the pod gave no sign of life" });
     });
   }
 
   #watchFirstByte(): void {
     const { limits, timer, mayMove } = this.#order;
-    const { attemptFirstByteMs } = limits;
-    timer.set("attempt", attemptFirstByteMs, async () => {
-      if (await mayMove()) this.#give({ kind: "stalled", message: `no byte within ${attemptFirstByteMs} ms` });
+    const { attemptFirstByteMs, overdueMs } = limits;
+    const leftMs = attemptFirstByteMs - (Date.now() - this.#sentMs);
+    const nextMs = leftMs <= 0 ? attemptFirstByteMs : Math.min(leftMs, overdueMs);
+    timer.set("attempt", nextMs, async () => {
+      const waitedMs = Date.now() - this.#sentMs;
+      const late = waitedMs >= attemptFirstByteMs ? "by_limit" : "by_prediction";
+      if (await mayMove(late)) this.#give({ kind: "stalled", message: `no byte within ${waitedMs} ms` });
       else if (!this.#ended) this.#watchFirstByte();
     });
   }

@@ -1,14 +1,19 @@
 import type { Settings } from "../settings/settings.ts";
+import type { ClientAnswer } from "./client-answer.ts";
 import type { Env } from "./env.ts";
+import { errorEvent } from "./error-event.ts";
 import { ForwardedRequest } from "./forwarded-request.ts";
 import type { HeldLease } from "./held-lease.ts";
+import { Refusal } from "./refusal.ts";
 import type { RequestTimer } from "./request-timer.ts";
 
-/** A request that has a lease and is ready to be sent. */
+/** A request that is ready to be placed and sent. */
 export type Forwarding = {
   readonly env: Env;
   readonly settings: Settings;
-  readonly lease: HeldLease;
+  /** Gets a pod and a lease on it. Rejects with a Refusal if there is none. */
+  readonly place: () => Promise<HeldLease>;
+  readonly answer: ClientAnswer;
   readonly timer: RequestTimer;
   readonly client: Request;
   /** The client asked for a stream. */
@@ -19,9 +24,6 @@ export type Forwarding = {
   readonly streamUsage: "skip" | "read" | "strip";
   /** The edge's clock at the request's arrival. */
   readonly arrivedMs: number;
-  /** Time from arrival to the lease. */
-  readonly routeMs: number;
-  readonly waitUntil: (work: Promise<unknown>) => void;
   /** The body's bytes are no longer needed. */
   readonly releaseBody: () => void;
   /** Headers that tell of the placement in force. */
@@ -29,11 +31,29 @@ export type Forwarding = {
 };
 
 /**
- * Sends a request to its pod and, until an answer can be committed, to others: each pod once, within one deadline.
- * Resolves with the answer's headers, rejects with a Refusal; either way the work goes on until the lease is closed.
+ * Gets a request its pod and sends it there and, until an answer can be committed, to others: each pod once, within one
+ * deadline. Resolves when the answer is over and the lease closed, whichever way.
  */
-export function forward(forwarding: Forwarding): Promise<Response> {
-  const { promise, resolve, reject } = Promise.withResolvers<Response>();
-  forwarding.waitUntil(new ForwardedRequest(forwarding, resolve, reject).run());
-  return promise;
+export async function forward(forwarding: Forwarding): Promise<void> {
+  const { answer, timer, releaseBody } = forwarding;
+  try {
+    const lease = await placed(forwarding);
+    if (lease !== undefined) await new ForwardedRequest(forwarding, lease).run();
+  } finally {
+    releaseBody();
+    await answer.close();
+    timer.stop();
+  }
+}
+
+async function placed({ place, answer }: Forwarding): Promise<HeldLease | undefined> {
+  try {
+    const lease = await place();
+    if (answer.stream === undefined) answer.stopComments();
+    return lease;
+  } catch (error) {
+    if (answer.stream === undefined || !(error instanceof Refusal)) answer.refuse(error);
+    else await answer.breakOff(errorEvent(error));
+    return undefined;
+  }
 }

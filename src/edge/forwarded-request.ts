@@ -10,9 +10,11 @@ import {
   podOutcomeOf,
 } from "./attempt.ts";
 import { Cancellation } from "./cancellation.ts";
-import { ClientStream } from "./client-stream.ts";
+import type { ClientAnswer } from "./client-answer.ts";
+import type { ClientStream } from "./client-stream.ts";
 import { errorEvent } from "./error-event.ts";
 import type { Forwarding } from "./forward.ts";
+import type { HeldLease } from "./held-lease.ts";
 import { log } from "./log.ts";
 import { NoPodLeft } from "./no-pod-left.ts";
 import { Refusal } from "./refusal.ts";
@@ -23,39 +25,37 @@ import { usageInJson } from "./usage.ts";
 const CLIENT_LEFT = { kind: "client_left", podOutcome: "client_left" } as const;
 /** Says nothing of the pod. */
 const NOTHING: PodOutcome = "client_left";
-const COMMENT_MS = 2_000;
-/** How long a broken stream's last event may wait for a slow client before the lease is closed without it. */
-const LAST_EVENT_MS = 1_000;
 
 /** One request on its way, from its first attempt to the end of its answer. */
 export class ForwardedRequest {
   readonly #forwarding: Forwarding;
-  readonly #respond: (response: Response) => void;
-  readonly #refuse: (error: unknown) => void;
+  readonly #lease: HeldLease;
+  readonly #answer: ClientAnswer;
   readonly #cancellation = new Cancellation();
-  /** There once the answer's headers are out. */
-  #client: ClientStream | undefined;
-  #clientSeesEvents = false;
+  readonly #routeMs: number;
   #attempts = 0;
+  /** 0 where they went out while the request waited for a pod. */
   #attemptsInHeaders = 0;
   #committed = false;
   #sentMs = 0;
 
-  constructor(forwarding: Forwarding, respond: (response: Response) => void, refuse: (error: unknown) => void) {
+  constructor(forwarding: Forwarding, lease: HeldLease) {
     this.#forwarding = forwarding;
-    this.#respond = respond;
-    this.#refuse = refuse;
+    this.#lease = lease;
+    this.#answer = forwarding.answer;
+    this.#routeMs = Date.now() - forwarding.arrivedMs;
   }
 
   async run(): Promise<void> {
-    const { client, timer, lease, settings, streamed, arrivedMs, releaseBody } = this.#forwarding;
+    const { timer, settings, streamed } = this.#forwarding;
     const { limits } = settings;
-    const ageMs = Date.now() - arrivedMs;
+    const ageMs = this.#routeMs;
     const answerMs = streamed ? limits.firstByteMs : limits.wholeMs;
+    const { left } = this.#answer;
     const leave = () => this.#cancellation.cancel(new Refusal("client_left", "The client left."));
-    client.signal.addEventListener("abort", leave);
-    if (client.signal.aborted) leave();
-    lease.keepAlive(timer);
+    left.addEventListener("abort", leave);
+    if (left.aborted) leave();
+    this.#lease.keepAlive(timer);
     timer.set("answer", answerMs - ageMs, () => this.#deadline(`No pod answered within ${answerMs} ms. Retry.`));
     timer.set("total", limits.totalMs - ageMs, () => {
       this.#deadline(`The answer was not over after ${limits.totalMs} ms. What came before is incomplete.`);
@@ -67,10 +67,6 @@ export class ForwardedRequest {
       else await this.#passStream(answered);
     } catch (error) {
       await this.#breakOff(error);
-    } finally {
-      releaseBody();
-      client.signal.removeEventListener("abort", leave);
-      timer.stop();
     }
   }
 
@@ -80,7 +76,8 @@ export class ForwardedRequest {
 
   /** Tries one pod after the other. Throws the reason for which the request was cancelled. */
   async #answered(): Promise<Answered | NoPodLeft> {
-    const { lease, settings, requestId } = this.#forwarding;
+    const { settings, requestId } = this.#forwarding;
+    const lease = this.#lease;
     for (;;) {
       this.#attempts++;
       const result = await this.#attempt();
@@ -97,7 +94,8 @@ export class ForwardedRequest {
   }
 
   #attempt(): Promise<AttemptResult> {
-    const { env, settings, lease, client, path, body, requestId, streamed, timer } = this.#forwarding;
+    const { env, settings, client, path, body, requestId, streamed, timer } = this.#forwarding;
+    const lease = this.#lease;
     const cluster = settings.clusters.find(({ name }) => name === lease.pod.cluster);
     const headers = upstreamHeaders(client.headers, cluster, env, requestId);
     this.#sentMs = Date.now();
@@ -111,83 +109,76 @@ export class ForwardedRequest {
       limits: settings.limits,
       timer,
       onAccepted: (response) => this.#answerEarly(response),
-      mayMove: async () => this.#attempts < settings.limits.attempts && (await lease.mayMove()),
+      mayMove: async (late) => {
+        if (this.#attempts >= settings.limits.attempts) return false;
+        return late === "by_limit" ? lease.mayMove() : lease.isOverdue();
+      },
     });
   }
 
   #upstream(): Upstream {
-    const { lease, settings } = this.#forwarding;
-    return upstreamTo(lease.pod, settings);
+    return upstreamTo(this.#lease.pod, this.#forwarding.settings);
   }
 
   /** A pod has accepted the stream. Until its first byte comes the client hears comments, and the request can move. */
   #answerEarly(response: Response): void {
-    const { settings, streamed, timer } = this.#forwarding;
-    if (!streamed || !settings.limits.headersEarly || this.#client !== undefined) return;
-    const client = this.#begin(response);
-    const comment = () => {
-      client.comment();
-      timer.set("comment", COMMENT_MS, comment);
-    };
-    timer.set("comment", COMMENT_MS, comment);
+    const { settings, streamed } = this.#forwarding;
+    if (!streamed || !settings.limits.headersEarly || this.#answer.stream !== undefined) return;
+    this.#begin(response);
+    this.#answer.commentUntilCommit(() => response);
   }
 
   /** Sends the answer's headers. */
-  #begin(response: Response): ClientStream {
-    const client = new ClientStream(() => {
-      this.#cancellation.cancel(new Refusal("client_left", "The client left."));
-    });
-    this.#client = client;
-    this.#clientSeesEvents = isEventStream(response);
+  #begin({ status, headers }: Response): ClientStream {
     this.#attemptsInHeaders = this.#attempts;
-    this.#respond(new Response(client.readable, { status: response.status, headers: this.#headers(response) }));
-    return client;
+    return this.#answer.begin(new Response(null, { status, headers: this.#headers(headers) }));
   }
 
   /** The pod's headers, where there are any, and those the edge adds. */
-  #headers(response?: Response): Headers {
-    const { lease, requestId, routeMs, describe } = this.#forwarding;
+  #headers(ofPod?: Headers): Headers {
+    const { requestId, describe } = this.#forwarding;
+    const lease = this.#lease;
     const added = new Headers({
       "x-request-id": requestId,
       "x-warmpath-attempts": String(this.#attempts),
-      "server-timing": `route;dur=${routeMs}, pod;dur=${Date.now() - this.#sentMs}`,
+      "server-timing": `route;dur=${this.#routeMs}, pod;dur=${Date.now() - this.#sentMs}`,
     });
     if (lease.degraded !== undefined) added.set("x-warmpath-degraded", lease.degraded);
     describe(lease, added);
-    return response === undefined ? added : replyHeaders(response, added);
+    return ofPod === undefined ? added : replyHeaders(ofPod, added);
   }
 
   #commit(): void {
     const { timer, releaseBody } = this.#forwarding;
     this.#committed = true;
     timer.clear("answer");
-    timer.clear("comment");
+    this.#answer.stopComments();
     releaseBody();
   }
 
   async #passWhole(answered: Extract<Answered, { kind: "whole" }>): Promise<void> {
     const { response, bytes } = answered;
-    const { lease } = this.#forwarding;
     this.#commit();
     const failedOutcome = response.status >= 500 ? "server_error" : "rejected";
-    if (this.#client !== undefined) {
-      // Another pod accepted a stream before, so that an engine's refusal can only be an event.
+    if (this.#answer.stream !== undefined) {
+      // The headers of a stream are out, so that an engine's refusal can only be an event.
       const outcome = response.ok ? "server_error" : failedOutcome;
       return await this.#endWithEvent(errorEvent(brokenOff(), bytes), outcome);
     }
     const body = bytes.byteLength === 0 ? null : bytes;
-    this.#respond(new Response(body, { status: response.status, headers: this.#headers(response) }));
+    this.#answer.whole(new Response(body, { status: response.status, headers: this.#headers(response.headers) }));
     const usage = response.ok ? usageInJson(bytes) : undefined;
     const kind = response.ok ? "completed" : "failed";
-    await lease.finish({ kind, ...usage, podOutcome: response.ok ? "answered" : failedOutcome });
+    await this.#lease.finish({ kind, ...usage, podOutcome: response.ok ? "answered" : failedOutcome });
   }
 
   async #passStream(answered: BegunAnswer): Promise<void> {
-    const { lease, settings, timer, streamUsage } = this.#forwarding;
+    const { settings, timer, streamUsage } = this.#forwarding;
     const { limits } = settings;
+    const lease = this.#lease;
     this.#commit();
     lease.firstToken(Date.now() - this.#sentMs);
-    const client = this.#client ?? this.#begin(answered.response);
+    const client = this.#answer.stream ?? this.#begin(answered.response);
     if (this.#attempts > this.#attemptsInHeaders) await client.note(this.#headers());
     const readsUsage = streamUsage !== "skip" && isEventStream(answered.response);
     const reading = readsUsage ? streamUsage : limits.idleWatch === "bytes" ? "watch" : "pipe";
@@ -204,25 +195,25 @@ export class ForwardedRequest {
   async #giveUp(end: NoPodLeft): Promise<void> {
     const { failure, refusal, passedOn } = end;
     const podOutcome = podOutcomeOf(failure);
-    if (this.#client !== undefined) {
+    if (this.#answer.stream !== undefined) {
       const body = await passedOn?.arrayBuffer().catch(() => undefined);
       return await this.#endWithEvent(errorEvent(refusal, body && new Uint8Array(body)), podOutcome);
     }
-    if (passedOn === undefined) this.#refuse(refusal);
-    else this.#respond(passedOn);
-    await this.#forwarding.lease.finish({ kind: "failed", podOutcome });
+    if (passedOn === undefined) this.#answer.refuse(refusal);
+    else this.#answer.whole(passedOn);
+    await this.#lease.finish({ kind: "failed", podOutcome });
   }
 
   /** The way out of everything that was cancelled or broke. */
   async #breakOff(error: unknown): Promise<void> {
-    const { lease } = this.#forwarding;
+    const lease = this.#lease;
     const cause = this.#cancellation.reason ?? (error instanceof Refusal ? error : undefined);
     if (cause?.reason === "client_left") {
-      this.#refuse(cause);
+      this.#answer.refuse(cause);
       return await lease.finish(CLIENT_LEFT);
     }
-    if (this.#client === undefined) {
-      this.#refuse(error);
+    if (this.#answer.stream === undefined) {
+      this.#answer.refuse(error);
       return await lease.finish({ kind: "failed", podOutcome: this.#blame(cause) });
     }
     await this.#endWithEvent(errorEvent(cause ?? brokenOff()), this.#blame(cause));
@@ -236,25 +227,11 @@ export class ForwardedRequest {
     return cause.reason === "deadline_exceeded" && hadItAll ? "stalled" : NOTHING;
   }
 
-  /**
-   * Ends an answer whose headers are out: a stream of events with one that says why, and without `[DONE]`; any other
-   * body is cut off. A client that cannot be told has left, and then the pod is not to blame.
-   */
+  /** Ends an answer whose headers are out. A client that cannot be told has left, and then the pod is not to blame. */
   async #endWithEvent(event: object, podOutcome: PodOutcome): Promise<void> {
-    const client = this.#client as ClientStream;
-    const ended = this.#clientSeesEvents ? client.closeWithEvent(event) : client.cut(new Error("the answer broke off"));
-    const told = ended.then(
-      () => true,
-      () => false,
-    );
-    const { promise: slow, resolve } = Promise.withResolvers<boolean>();
-    const { lease, timer, requestId } = this.#forwarding;
-    timer.set("lastEvent", LAST_EVENT_MS, () => resolve(true));
-    if (await Promise.race([told, slow])) {
-      log("warn", "answer_broken", { requestId, pod: lease.pod.id, podOutcome });
-      await lease.finish({ kind: "failed", podOutcome });
-    } else await lease.finish(CLIENT_LEFT);
-    await told;
+    if (!(await this.#answer.breakOff(event))) return await this.#lease.finish(CLIENT_LEFT);
+    log("warn", "answer_broken", { requestId: this.#forwarding.requestId, pod: this.#lease.pod.id, podOutcome });
+    await this.#lease.finish({ kind: "failed", podOutcome });
   }
 }
 

@@ -1,7 +1,8 @@
 import type { RefusedRequest } from "../../durable/routing-rpc.ts";
 import type { KeySettings, Settings } from "../settings/settings.ts";
+import { ClientAnswer } from "./client-answer.ts";
 import { type Env, hashSecret } from "./env.ts";
-import { forward } from "./forward.ts";
+import { type Forwarding, forward } from "./forward.ts";
 import { type GenerationEndpoint, type GenerationRequest, readGenerationRequest } from "./generation-request.ts";
 import { HeldLease } from "./held-lease.ts";
 import { Refusal } from "./refusal.ts";
@@ -38,28 +39,38 @@ export async function generate(call: GenerationCall): Promise<Response> {
   const held = await holdBody(request, settings.limits);
   try {
     const asked = readGenerationRequest(endpoint, held.bytes);
-    const asker = { settings, key, headers: request.headers, secret: hashSecret(env) };
+    const origin = typeof request.cf?.colo === "string" ? request.cf.colo : undefined;
+    const asker = { settings, key, headers: request.headers, origin, secret: hashSecret(env) };
     const { model, call: question, givenSession: given, approximate } = await routingQuestion(asked, asker);
     const { policy } = question;
-    const { firstByteMs, wholeMs } = settings.limits;
+    const { firstByteMs, wholeMs, headersEarly } = settings.limits;
+    const answer = new ClientAnswer(request.signal, timer);
     const router = new RouterCalls({
       env,
       model,
       limits: settings.limits,
       timer,
       session: request.headers.get("x-session-id") ?? undefined,
-      patience: { signal: request.signal, untilMs: arrivedMs + (asked.stream ? firstByteMs : wholeMs) },
+      patience: {
+        left: answer.left,
+        untilMs: arrivedMs + (asked.stream ? firstByteMs : wholeMs),
+        onHeld: () => {
+          if (asked.stream && headersEarly) answer.commentUntilCommit(() => waitingResponse(requestId, policy));
+        },
+      },
     });
     const routeCall = { ...question, explain: key.debug };
-    const placed = await router.route(routeCall);
-    if (!placed.ok) throw refusalOf(placed, asked.model, policy);
-
-    const placedMs = Date.now();
+    const place = async (): Promise<HeldLease> => {
+      const placed = await router.route(routeCall);
+      if (!placed.ok) throw refusalOf(placed, asked.model, policy);
+      return new HeldLease({ router, call: routeCall, placed, openedMs: Date.now() });
+    };
     const streamUsage = streamUsageOf(asked, settings.limits.usageOneIn);
-    return await forward({
+    const forwarding: Forwarding = {
       env,
       settings,
-      lease: new HeldLease({ router, call: routeCall, placed, openedMs: placedMs }),
+      place,
+      answer,
       timer,
       client: request,
       streamed: asked.stream,
@@ -68,19 +79,32 @@ export async function generate(call: GenerationCall): Promise<Response> {
       body: streamUsage === "strip" ? withStreamUsage(held.bytes) : held.bytes,
       streamUsage,
       arrivedMs,
-      routeMs: placedMs - arrivedMs,
-      waitUntil,
       releaseBody: held.release,
       describe: (lease, headers) => {
         if (given !== undefined) headers.set(SESSION_HEADER, given);
         describe(lease, policy, key, approximate, headers);
       },
-    });
+    };
+    waitUntil(forward(forwarding));
+    // Not awaited here: what it may be refused with is dealt with there.
+    return answer.response;
   } catch (error) {
     held.release();
     timer.stop();
     throw error;
   }
+}
+
+/** What a stream begins with whose request has waited for a pod for long enough to be told so. */
+function waitingResponse(requestId: string, policy: string): Response {
+  const headers = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache",
+    "x-request-id": requestId,
+    "x-warmpath-attempts": "0",
+    "x-warmpath-policy": policy,
+  };
+  return new Response(null, { headers });
 }
 
 /** Whether this stream's usage is read in JavaScript, and whether the edge has to ask for it. */

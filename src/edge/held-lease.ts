@@ -76,6 +76,19 @@ export class HeldLease {
     return this.#router.mayPlace({ ...this.#call, excludedPods });
   }
 
+  /** Whether the pod seems to have lost the request, and there is a better one. Not without a router to tell. */
+  async isOverdue(): Promise<boolean> {
+    const { model } = this.#call;
+    const call = { model, excludedPods: [...this.#tried, this.pod.id] };
+    try {
+      const asked = this.#lease?.isOverdue(call) as unknown as Promise<boolean> | undefined;
+      return asked !== undefined && (await this.#router.limited("route", asked));
+    } catch {
+      // The instance that holds the lease is gone, or older than the question: the request goes on waiting.
+      return false;
+    }
+  }
+
   /** Keeps the lease alive from now on, from this request's own event. */
   keepAlive(timer: RequestTimer): void {
     this.#timer = timer;

@@ -11,6 +11,8 @@ export type Asker = {
   readonly settings: Settings;
   readonly key: KeySettings;
   readonly headers: Headers;
+  /** The data centre that the request entered by, where there is one. */
+  readonly origin: string | undefined;
   /** Seeds hashes. */
   readonly secret: string;
 };
@@ -31,7 +33,7 @@ export type RoutingQuestion = {
  */
 export async function routingQuestion(
   asked: GenerationRequest,
-  { settings, key, headers, secret }: Asker,
+  { settings, key, headers, origin, secret }: Asker,
 ): Promise<RoutingQuestion> {
   const model = resolveModel(asked.model, settings, key);
   const { policy, policyParameters } = policyOf(headers, model);
@@ -55,6 +57,7 @@ export async function routingQuestion(
       adapter: model.adapter,
       ...(await requestAffinity(named ?? givenSession, headers, asked, key, secret)),
       sloTtftMs: sloTtftMs(headers),
+      origin,
       rules: routingRulesText(model.settings),
       key: key.id,
       priority: key.priority,

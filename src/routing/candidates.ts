@@ -1,75 +1,80 @@
 import type { EnginePace } from "./engine-pace.ts";
-import { foreignLoad, freshGauges } from "./load.ts";
+import { foreignLoad, foreignLoadHoldsUntilMs, freshGauges } from "./load.ts";
 import type { PodOutlook } from "./outlook/pod-outlook.ts";
 import type { EngineGauges, Pod } from "./pod.ts";
-import type { PodMatch } from "./pod-claims.ts";
+import { PodMatches } from "./pod-matches.ts";
 import type { Candidate } from "./policy.ts";
 
 /** What a prompt's candidates are judged by, beside the pods' own counts. */
 export type CandidateTerms = {
   readonly promptTokens: number;
   /** What each pod is believed to hold of the prompt. */
-  readonly matches: readonly PodMatch[];
+  readonly matches: PodMatches;
   readonly nowMs: number;
   /** Leases of before a restart are still being adopted (see load.ts). */
   readonly adopting: boolean;
 };
 
 /**
- * The pods as policies see them, in the same order. They read the live counts: they are good until the next change of
- * any pod, that is, for one decision.
+ * Pods as policies see them, for one decision after another. Candidates read the live counts and the terms of the last
+ * `judge`: they are good for one decision. They are made once and not for each request.
  */
-export function candidatesOf(pods: readonly Pod[], terms: CandidateTerms): Candidate[] {
-  const field = new Field(pods, terms);
-  const candidates: Candidate[] = new Array(pods.length);
-  for (let i = 0; i < pods.length; i++) {
-    candidates[i] = new PodCandidate(pods[i] as Pod, terms.matches[i] as PodMatch, field, i);
-  }
-  return candidates;
-}
-
-/** What the candidates of one decision have in common. */
-class Field {
-  readonly #pods: readonly Pod[];
-  readonly #terms: CandidateTerms;
+export class CandidateField {
+  /** The pods, in the order of the candidates. */
+  readonly pods: readonly Pod[];
+  readonly #candidates: readonly Candidate[];
+  #terms: CandidateTerms = { promptTokens: 0, matches: new PodMatches(), nowMs: 0, adopting: false };
   #foreign: Float64Array | undefined;
+  #foreignUntilMs = 0;
 
-  constructor(pods: readonly Pod[], terms: CandidateTerms) {
-    this.#pods = pods;
+  constructor(pods: readonly Pod[]) {
+    this.pods = pods;
+    this.#candidates = pods.map((pod, index) => new PodCandidate(pod, this, index));
+  }
+
+  /** The candidates for a prompt. Those of the prompt before are void. */
+  judge(terms: CandidateTerms): readonly Candidate[] {
     this.#terms = terms;
+    if (terms.adopting || terms.nowMs > this.#foreignUntilMs) this.#foreign = undefined;
+    return this.#candidates;
   }
 
-  get promptTokens(): number {
-    return this.#terms.promptTokens;
-  }
-
-  get nowMs(): number {
-    return this.#terms.nowMs;
+  /** Those of the last `judge`. */
+  get terms(): CandidateTerms {
+    return this.#terms;
   }
 
   /** Compares the pods with each other, so it is computed for all of them at the first question. */
   foreign(index: number): number {
-    this.#foreign ??= foreignLoad(this.#pods, this.#terms.nowMs, this.#terms.adopting);
-    return this.#foreign[index] as number;
+    return (this.#foreign ?? this.#compareForeign())[index] as number;
+  }
+
+  #compareForeign(): Float64Array {
+    const { nowMs, adopting } = this.#terms;
+    this.#foreign = foreignLoad(this.pods, nowMs, adopting);
+    this.#foreignUntilMs = adopting ? nowMs : foreignLoadHoldsUntilMs(this.pods, nowMs);
+    return this.#foreign;
   }
 }
 
 /** One small object a pod: most policies read a few of these values and pay for no other. */
 class PodCandidate implements Candidate {
   readonly #pod: Pod;
-  readonly #match: PodMatch;
-  readonly #field: Field;
+  readonly #field: CandidateField;
   readonly #index: number;
 
-  constructor(pod: Pod, match: PodMatch, field: Field, index: number) {
+  constructor(pod: Pod, field: CandidateField, index: number) {
     this.#pod = pod;
-    this.#match = match;
     this.#field = field;
     this.#index = index;
   }
 
   get id(): string {
     return this.#pod.id;
+  }
+
+  get cluster(): string {
+    return this.#pod.facts.cluster;
   }
 
   get hash(): number {
@@ -93,7 +98,7 @@ class PodCandidate implements Candidate {
   }
 
   get headAgeMs(): number {
-    return this.#pod.awaiting.size === 0 ? 0 : this.#field.nowMs - this.#pod.headSinceMs;
+    return this.#pod.awaiting.size === 0 ? 0 : this.#field.terms.nowMs - this.#pod.headSinceMs;
   }
 
   get headTokens(): number {
@@ -117,19 +122,21 @@ class PodCandidate implements Candidate {
   }
 
   get matchedSegments(): number {
-    return this.#match.segments;
+    return this.#field.terms.matches.segments[this.#index] as number;
   }
 
   get matchedTokens(): number {
-    return hitTokens(this.#match.tokens, this.#field.promptTokens, this.#pod.facts.blockTokens ?? 1);
+    const { matches, promptTokens } = this.#field.terms;
+    const heldTokens = matches.tokens[this.#index] as number;
+    return heldTokens === 0 ? 0 : hitTokens(heldTokens, promptTokens, this.#pod.facts.blockTokens ?? 1);
   }
 
   get confirmedSegments(): number {
-    return this.#match.confirmedSegments;
+    return this.#field.terms.matches.confirmedSegments[this.#index] as number;
   }
 
   get hostSegments(): number {
-    return this.#match.hostSegments;
+    return this.#field.terms.matches.hostSegments[this.#index] as number;
   }
 
   get requests(): number {
@@ -137,7 +144,7 @@ class PodCandidate implements Candidate {
   }
 
   get gauges(): EngineGauges | undefined {
-    return freshGauges(this.#pod, this.#field.nowMs);
+    return freshGauges(this.#pod, this.#field.terms.nowMs);
   }
 
   get pace(): EnginePace | undefined {
@@ -149,7 +156,7 @@ class PodCandidate implements Candidate {
   }
 
   get busyShare(): number {
-    return this.#pod.history.busyShare(this.#field.nowMs);
+    return this.#pod.history.busyShare(this.#field.terms.nowMs);
   }
 
   get firstTokenMs(): number | undefined {

@@ -38,6 +38,8 @@ export class ClaimTrust {
 
   /** Whether the pod's claims are only guesses. */
   isDoubted(pod: Pod): boolean {
+    // Asked for every pod at every request, and mostly all are sure.
+    if (this.#unsure.size === 0) return false;
     const uncertainty = this.#unsure.get(pod);
     return uncertainty !== undefined && uncertainty !== "began_empty";
   }

@@ -1,16 +1,16 @@
-import { candidatesOf } from "./candidates.ts";
+import type { CandidateField } from "./candidates.ts";
 import type { HitPrediction } from "./lease-ledger.ts";
 import type { DecisionRecord, RouteRequest } from "./placement.ts";
 import type { Pod } from "./pod.ts";
-import type { PodMatch } from "./pod-claims.ts";
+import type { PodMatches } from "./pod-matches.ts";
 import type { Candidate, Policy, PolicyContext, PolicyDecision, PolicyPlacement, PolicyRequest } from "./policy.ts";
 import { promptLength } from "./prompt-length.ts";
 
-/** What a decision is made from, beside the request. `matches[i]` belongs to `pods[i]`. */
+/** What a decision is made from, beside the request. `matches` belong to the pods of `field`. */
 export type DecisionTerms = PolicyContext & {
   readonly policy: Policy;
-  readonly pods: readonly Pod[];
-  readonly matches: readonly PodMatch[];
+  readonly field: CandidateField;
+  readonly matches: PodMatches;
   readonly adopting: boolean;
   /** The request was placed before, on a pod that failed it. */
   readonly retried: boolean;
@@ -31,16 +31,16 @@ export type Decided = {
   readonly record: () => DecisionRecord;
 };
 
-/** Asks the policy. Pure: equal arguments give equal decisions. `pods` is not empty. */
+/** Asks the policy. Pure: equal arguments give equal decisions. The field is not empty. */
 export function decide(request: RouteRequest, terms: DecisionTerms): Decided {
-  const { policy, pods, matches, rates, nowMs, retried } = terms;
+  const { policy, field, matches, rates, nowMs, adopting, retried } = terms;
   const promptTokens = request.promptTokens ?? promptLength(request, matches, rates);
   const segments = request.segments.length / 2;
-  const candidates = candidatesOf(pods, { ...terms, promptTokens });
+  const candidates = field.judge({ promptTokens, matches, nowMs, adopting });
   const asked = policyRequest(request, promptTokens);
   const decision = policy.decide(asked, candidates, terms);
   const { chosen, terms: values } = decision;
-  const pod = pods[chosen] as Pod;
+  const pod = field.pods[chosen] as Pod;
   const candidate = candidates[chosen] as Candidate;
   const { matchedTokens, matchedSegments } = candidate;
   const toleranceTokens = request.segmentBytes / rates.bytesPerToken + (pod.facts.blockTokens ?? 0);
@@ -77,6 +77,7 @@ export function policyRequest(request: RouteRequest, promptTokens: number): Poli
     user,
     opening: request.opening,
     firstSegment: segments[0],
+    origin: request.origin,
     sloTtftMs,
   };
 }

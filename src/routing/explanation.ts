@@ -1,7 +1,5 @@
-import { candidatesOf } from "./candidates.ts";
 import { type DecisionTerms, policyRequest } from "./decide.ts";
 import type { Admission } from "./dispatch.ts";
-import type { PodHealthView } from "./health/outlier-ejection.ts";
 import type { LearnedRates } from "./learned-rates.ts";
 import type { RouteRequest } from "./placement.ts";
 import type { IndexState, Pod } from "./pod.ts";
@@ -9,6 +7,7 @@ import type { Candidate, PolicyRequest } from "./policy.ts";
 import { promptLength } from "./prompt-length.ts";
 import type { QueuePreview } from "./queue/request-queue.ts";
 import { termRows } from "./recorded-decision.ts";
+import type { RouterState } from "./router-state.ts";
 
 /** What would become of a request, and why. */
 export type Explanation = {
@@ -53,15 +52,11 @@ export type LeftOutReason = "other_model" | "draining" | "unready" | "tried" | "
 export type LeftOutPod = { readonly id: string; readonly reasons: readonly LeftOutReason[] };
 
 /** What an explanation is made from, beside the request. */
-export type ExplainedTerms = {
-  /** `pods` are those of the admission. */
+export type ExplainedTerms = Pick<RouterState, "registry" | "claims" | "health" | "limits"> & {
+  /** Its field is of the admission's pods. */
   readonly terms: DecisionTerms;
   readonly admission: Admission;
-  readonly allPods: readonly Pod[];
-  /** By pod id. */
-  readonly health: ReadonlyMap<string, PodHealthView>;
-  readonly podFreshMs: number;
-  readonly isDoubted: (pod: Pod) => boolean;
+  readonly nowMs: number;
 };
 
 /** So many candidates are put in order; the others follow by id. Each asks the policy once. */
@@ -69,10 +64,11 @@ const MOST_RANKED = 32;
 
 /** Explains a decision without carrying it out. Pure. */
 export function explanationOf(request: RouteRequest, explained: ExplainedTerms): Explanation {
-  const { terms, admission, allPods, isDoubted } = explained;
-  const { policy, pods, matches, rates } = terms;
+  const { terms, admission, claims } = explained;
+  const { policy, field, matches, rates, nowMs, adopting } = terms;
+  const { pods } = field;
   const promptTokens = request.promptTokens ?? promptLength(request, matches, rates);
-  const candidates = candidatesOf(pods, { ...terms, promptTokens });
+  const candidates = field.judge({ promptTokens, matches, nowMs, adopting });
   const asked = policyRequest(request, promptTokens);
   const first = pods.length === 0 ? undefined : policy.decide(asked, candidates, terms);
   const rows = first === undefined ? [] : termRows(first, candidates.length, policy.columns.length);
@@ -92,11 +88,16 @@ export function explanationOf(request: RouteRequest, explained: ExplainedTerms):
       const { inFlight, foreign, backlogTokens } = candidate;
       const match = { matchedTokens, matchedSegments, confirmedSegments, hostSegments };
       const load = { inFlight, foreign, backlogTokens };
-      return { id, terms: rows[index] ?? [], ...match, ...load, index: pod.facts.index, doubted: isDoubted(pod) };
+      return {
+        id,
+        terms: rows[index] ?? [],
+        ...match,
+        ...load,
+        index: pod.facts.index,
+        doubted: claims.podSizes(pod).doubted > 0,
+      };
     }),
-    leftOut: allPods
-      .filter((pod) => !pods.includes(pod))
-      .map((pod) => ({ id: pod.id, reasons: reasonsOf(pod, request, explained) })),
+    leftOut: leftOutOf(request, explained),
     rates,
   };
 }
@@ -117,17 +118,21 @@ function orderFrom(
   return [...order, ...left];
 }
 
-function reasonsOf(
-  pod: Pod,
+function leftOutOf(
   { model, excludedPods = [] }: RouteRequest,
-  { terms, health, podFreshMs }: ExplainedTerms,
-): LeftOutReason[] {
-  const { state, servedModels } = pod.facts;
-  const reasons: LeftOutReason[] = [];
-  if (!servedModels.includes(model)) reasons.push("other_model");
-  if (state !== "ready") reasons.push(state);
-  if (excludedPods.includes(pod.id)) reasons.push("tried");
-  if (terms.nowMs - pod.reportedAtMs > podFreshMs) reasons.push("stale");
-  if ((health.get(pod.id)?.state.kind ?? "healthy") !== "healthy") reasons.push("ejected");
-  return reasons.length > 0 ? reasons : ["no_room"];
+  { admission, registry, health, limits, nowMs }: ExplainedTerms,
+): LeftOutPod[] {
+  const healthOf = health.podViews(nowMs);
+  const reasonsOf = ({ id, facts, reportedAtMs }: Pod): LeftOutReason[] => {
+    const reasons: LeftOutReason[] = [];
+    if (!facts.servedModels.includes(model)) reasons.push("other_model");
+    if (facts.state !== "ready") reasons.push(facts.state);
+    if (excludedPods.includes(id)) reasons.push("tried");
+    if (nowMs - reportedAtMs > limits.podFreshMs) reasons.push("stale");
+    if ((healthOf.get(id)?.state.kind ?? "healthy") !== "healthy") reasons.push("ejected");
+    return reasons.length > 0 ? reasons : ["no_room"];
+  };
+  return registry.pods
+    .filter((pod) => !admission.pods.includes(pod))
+    .map((pod) => ({ id: pod.id, reasons: reasonsOf(pod) }));
 }

@@ -19,7 +19,9 @@ const LEAST_SPACING_MS = 50;
 export class FeedLedger {
   readonly #positions = new Map<string, FeedPosition>();
 
-  constructor(positions: Iterable<readonly [string, FeedPosition]> = []) {
+  /** Takes up the positions of a checkpoint, and forgets all others. */
+  restore(positions: Iterable<readonly [string, FeedPosition]>): void {
+    this.#positions.clear();
     for (const [source, position] of positions) this.#positions.set(source, position);
   }
 

@@ -27,11 +27,7 @@ const LEAST_PREFILL_TOKENS = 256;
 const MOST_SURPRISE = 8;
 
 export class RateLearner {
-  #state: LearnedState;
-
-  constructor(state: LearnedState = PRIOR) {
-    this.#state = state;
-  }
+  #state = PRIOR;
 
   get rates(): LearnedRates {
     const { prefillTokens, prefillMs, textBytes, textTokens } = this.#state;
@@ -40,6 +36,11 @@ export class RateLearner {
 
   get state(): LearnedState {
     return this.#state;
+  }
+
+  /** Takes up what a checkpoint kept. */
+  restore(state: LearnedState): void {
+    this.#state = state;
   }
 
   /** A first token came `waitMs` after a request was sent to a pod with `workTokens` to prefill, its own included. */

@@ -10,13 +10,14 @@ export function freshGauges(pod: Pod, nowMs: number): EngineGauges | undefined {
 
 /**
  * Requests on a pod that are not ours: what its engine reported beyond our own leases at the moment of the reading.
- * `undefined` where the engine reports no gauge, or has not for a while. While leases of before a restart are being adopted, the history is
- * too short to compare with: then the pod's load is the larger of its leases and what the engine reported.
+ * `undefined` where the engine reports no gauge, or has not for a while. While leases of before a restart are being
+ * adopted, the history is too short to compare with: then the pod's load is the larger of its leases and what the engine
+ * reported.
  */
 function foreignRequests(pod: Pod, nowMs: number, adopting: boolean): number | undefined {
   const gauges = freshGauges(pod, nowMs);
   if (gauges?.running === undefined) return undefined;
-  const ours = adopting ? pod.inFlight : pod.history.at(pod.gaugesAtMs);
+  const ours = adopting ? pod.inFlight : pod.leasesAtGauges;
   return Math.max(0, gauges.running + (gauges.waiting ?? 0) - ours);
 }
 
@@ -36,4 +37,13 @@ export function foreignLoad(pods: readonly Pod[], nowMs: number, adopting: boole
   }
   if (unknown) for (let i = 0; i < load.length; i++) if (Number.isNaN(load[i])) load[i] = most;
   return load;
+}
+
+/** Until when `foreignLoad` answers the same for these pods, as long as nothing is reported and none is adopting. */
+export function foreignLoadHoldsUntilMs(pods: readonly Pod[], nowMs: number): number {
+  let untilMs = Number.POSITIVE_INFINITY;
+  for (const pod of pods) {
+    if (freshGauges(pod, nowMs) !== undefined) untilMs = Math.min(untilMs, pod.gaugesAtMs + MOST_GAUGE_AGE_MS);
+  }
+  return untilMs;
 }

@@ -24,6 +24,7 @@ export type RouteRequest = {
   readonly user?: string | undefined;
   readonly opening?: string | undefined;
   readonly sloTtftMs?: number | undefined;
+  readonly origin?: string | undefined;
   /** Whom the queue counts it for: the API key's id. */
   readonly key?: string | undefined;
   /** Larger leaves the queue first; 0 where none is given. */

@@ -1,25 +1,11 @@
+import { ClaimBridges } from "./claim-bridges.ts";
 import { ClaimTrust, type Remedy } from "./claim-trust.ts";
 import { type ClaimChange, ConfirmedClaims, type ConfirmedSegments } from "./confirmed-claims.ts";
 import { KEPT_CLAIM_BYTES, KEPT_GUESS_BYTES, type KeptClaims, MOST_KEPT_CLAIMS } from "./kept-claims.ts";
 import type { Pod } from "./pod.ts";
+import { PodMatches } from "./pod-matches.ts";
 import { RECENT_CLAIM_BYTES } from "./recent-claims.ts";
 import { type SpeculativeClaim, SpeculativeClaims, type SpeculativeLimits } from "./speculative-claims.ts";
-
-/** What a look-up found for a pod. */
-export type PodMatch = {
-  /** Leading segments the pod is believed to hold. */
-  readonly segments: number;
-  /**
-   * Tokens that it is expected to hold: counted in the segments that events confirm, estimated in the others, and half a
-   * segment more, since what it holds ends anywhere in the segment behind; less what its answers have shown to be wishful.
-   */
-  readonly tokens: number;
-  /** Those of them that events confirm, and the tokens counted in these. */
-  readonly confirmedSegments: number;
-  readonly confirmedTokens: number;
-  /** Confirmed ones that are in a host tier only. */
-  readonly hostSegments: number;
-};
 
 /** A pod's claims, in segments: `host` are those of the confirmed ones that are in a host tier only. */
 export type PodClaimSizes = {
@@ -29,22 +15,6 @@ export type PodClaimSizes = {
   readonly speculative: number;
 };
 
-/** A claim that bridges the time until its events: confirmed, it goes; unconfirmed for too long, it is taken back. */
-type Bridge = {
-  readonly claim: SpeculativeClaim;
-  /** When its prefill was done; undefined while it goes on. */
-  prefilledAtMs: number | undefined;
-};
-
-/** Before any event was seen, how late they are taken to be. */
-const ASSUMED_LAG_MS = 1_000;
-const LEAST_PATIENCE_MS = 1_000;
-const MOST_PATIENCE_MS = 15_000;
-/** A claim lives this many event lags after its first token. */
-const PATIENCE_LAGS = 3;
-/** Weight of the newest observed lag. */
-const LAG_WEIGHT = 0.1;
-
 /**
  * All claims of a model's pods: confirmed by events, speculative from routing, and the hand-over between the two. Changes
  * apply to confirmed claims in doubt too, which count as guesses (see claim-trust.ts).
@@ -52,43 +22,54 @@ const LAG_WEIGHT = 0.1;
 export class PodClaims {
   readonly #confirmed: ConfirmedClaims;
   readonly #speculative: SpeculativeClaims;
-  /** By pod and claim. */
-  readonly #bridges = new Map<string, Map<SpeculativeClaim, Bridge>>();
-  /** Those whose prefill is done, longest waiting first. */
-  readonly #due = new Set<Bridge>();
+  readonly #bridges: ClaimBridges;
   readonly #trust = new ClaimTrust();
+  readonly #matches = new PodMatches();
   /** Pods whose claims are not those that were last kept of them. */
   readonly #changed = new Set<string>();
   readonly #mostBytes: number;
-  #lagMs = ASSUMED_LAG_MS;
 
   constructor(limits: SpeculativeLimits & { readonly mostIndexBytes: number }, nowMs: number) {
     this.#speculative = new SpeculativeClaims(limits, nowMs);
+    this.#bridges = new ClaimBridges(this.#speculative);
     // What speculative claims do not use is free for confirmed ones.
     this.#mostBytes = limits.mostIndexBytes;
     this.#confirmed = new ConfirmedClaims(() => this.#mostBytes - this.#speculative.usedBytes);
   }
 
-  /** Looks a prompt up; `found` answers for it until the next call. */
+  /** Looks a prompt up; `matchesOf` answers for it until the next call. */
   match(segments: Uint32Array): void {
     this.#confirmed.match(segments);
     this.#speculative.match(segments, this.#confirmed.lastMatch);
   }
 
-  /** What the last look-up found for a pod. `segmentTokens` estimates where no event has counted. */
-  found(pod: Pod, segmentTokens: number): PodMatch {
-    const countedSegments = this.#confirmed.depth(pod);
-    const segments = Math.max(countedSegments, this.#speculative.depth(pod));
-    const countedTokens = this.#confirmed.tokens(pod);
-    const isDoubted = this.#trust.isDoubted(pod);
-    const tokens = segments === 0 ? 0 : countedTokens + (segments - countedSegments + 0.5) * segmentTokens;
-    return {
-      segments,
-      tokens: pod.facts.index.mode === "exact" ? tokens : tokens * pod.hitYield,
-      confirmedSegments: isDoubted ? 0 : countedSegments,
-      confirmedTokens: isDoubted ? 0 : countedTokens,
-      hostSegments: this.#confirmed.hostSegments(pod),
-    };
+  /**
+   * What the last look-up found for pods; good until the next call. `segmentTokens` estimates where no event has
+   * counted.
+   */
+  matchesOf(pods: readonly Pod[], segmentTokens: number): PodMatches {
+    const matches = this.#matches;
+    matches.begin(pods.length);
+    for (let i = 0; i < pods.length; i++) {
+      const pod = pods[i] as Pod;
+      const countedSegments = this.#confirmed.depth(pod);
+      const segments = Math.max(countedSegments, this.#speculative.depth(pod));
+      matches.segments[i] = segments;
+      matches.tokens[i] = 0;
+      matches.confirmedSegments[i] = 0;
+      matches.hostSegments[i] = 0;
+      if (segments === 0) continue;
+      const countedTokens = this.#confirmed.tokens(pod);
+      const tokens = countedTokens + (segments - countedSegments + 0.5) * segmentTokens;
+      matches.tokens[i] = pod.facts.index.mode === "exact" ? tokens : tokens * pod.hitYield;
+      matches.hostSegments[i] = this.#confirmed.hostSegments(pod);
+      if (this.#trust.isDoubted(pod)) continue;
+      matches.confirmedSegments[i] = countedSegments;
+      if (countedSegments <= matches.countedSegments) continue;
+      matches.countedSegments = countedSegments;
+      matches.countedTokens = countedTokens;
+    }
+    return matches;
   }
 
   /** Claims a prompt for the pod it is sent to, after it was looked up. Undefined where events confirm it already. */
@@ -105,31 +86,25 @@ export class PodClaims {
     const start = pod.facts.index.mode === "exact" ? confirmed : 0;
     const claim = this.#speculative.claim(pod, segments, start, capacitySegments, pods, nowMs);
     this.#keepWithinBound(pod);
-    if (pod.facts.index.mode === "exact") this.#bridgesOf(pod).set(claim, { claim, prefilledAtMs: undefined });
+    if (pod.facts.index.mode === "exact") this.#bridges.open(claim);
     else this.#changed.add(pod.id);
     return claim;
   }
 
   /** The claim's prefill did not happen. */
   takeBack(claim: SpeculativeClaim): void {
-    const bridge = this.#bridges.get(claim.pod.id)?.get(claim);
-    if (bridge === undefined) this.#speculative.takeBack(claim);
-    else this.#end(bridge);
+    if (!this.#bridges.takeBack(claim)) this.#speculative.takeBack(claim);
   }
 
   /** The claim's prefill is done: where the pod's events are trusted, they are due. */
   settle(claim: SpeculativeClaim, nowMs: number): void {
-    const bridge = this.#bridges.get(claim.pod.id)?.get(claim);
-    if (bridge === undefined || bridge.prefilledAtMs !== undefined) return;
-    bridge.prefilledAtMs = nowMs;
-    this.#due.add(bridge);
+    this.#bridges.settle(claim, nowMs);
   }
 
   /** What was guessed of the pod is over: its events tell what it holds from now on. */
   trust(pod: Pod): void {
     this.#speculative.clearPod(pod);
-    for (const bridge of this.#bridges.get(pod.id)?.values() ?? []) this.#due.delete(bridge);
-    this.#bridges.delete(pod.id);
+    this.#bridges.clearPod(pod);
   }
 
   /** What a pod's events confirm. */
@@ -212,11 +187,7 @@ export class PodClaims {
 
   /** Takes back claims whose events did not come. */
   sweep(nowMs: number): void {
-    const patienceMs = Math.min(MOST_PATIENCE_MS, Math.max(LEAST_PATIENCE_MS, PATIENCE_LAGS * this.#lagMs));
-    for (const bridge of this.#due) {
-      if (nowMs - (bridge.prefilledAtMs ?? nowMs) <= patienceMs) return;
-      this.#end(bridge);
-    }
+    this.#bridges.sweep(nowMs);
   }
 
   /** The pod restarted or is gone: it holds nothing. */
@@ -243,47 +214,13 @@ export class PodClaims {
       doubtedClaims,
       speculativeClaims: this.#speculative.size,
       droppedClaims: this.#confirmed.dropped,
-      eventLagMs: this.#lagMs,
+      eventLagMs: this.#bridges.lagMs,
       indexBytes: this.#confirmed.allocatedBytes + this.#speculative.allocatedBytes,
     };
   }
 
-  #bridgesOf(pod: Pod): Map<SpeculativeClaim, Bridge> {
-    let bridges = this.#bridges.get(pod.id);
-    if (bridges === undefined) {
-      bridges = new Map();
-      this.#bridges.set(pod.id, bridges);
-    }
-    return bridges;
-  }
-
-  /** Ends the bridges of a pod whose claims events confirm now. */
   #handOver(pod: Pod, nowMs: number): void {
-    if (this.#trust.isDoubted(pod)) return;
-    for (const bridge of this.#bridges.get(pod.id)?.values() ?? []) {
-      const { claim, prefilledAtMs } = bridge;
-      if (!this.#isConfirmed(claim)) continue;
-      if (prefilledAtMs !== undefined) this.#lagMs += LAG_WEIGHT * (nowMs - prefilledAtMs - this.#lagMs);
-      this.#end(bridge);
-    }
-  }
-
-  /** Drops a bridge's claim, but for what others that still stand have claimed too. */
-  #end(bridge: Bridge): void {
-    const { pod, segments, start } = bridge.claim;
-    const bridges = this.#bridgesOf(pod);
-    bridges.delete(bridge.claim);
-    this.#due.delete(bridge);
-    const kept = Array.from(bridges.keys(), (other) => ({
-      from: other.start,
-      to: sharedSegments(segments, other.segments),
-    })).sort((a, b) => a.from - b.from);
-    let done = start;
-    for (const { from, to } of kept) {
-      if (from > done) this.#speculative.drop(pod, segments, done, Math.min(from, segments.length / 2));
-      done = Math.max(done, to);
-    }
-    this.#speculative.drop(pod, segments, done, segments.length / 2);
+    if (!this.#trust.isDoubted(pod)) this.#bridges.handOver(pod, (claim) => this.#isConfirmed(claim), nowMs);
   }
 
   /** The last segment can end in a block that is not full yet: with the one before it, all that can be is announced. */
@@ -302,16 +239,4 @@ export class PodClaims {
       Math.max(0, this.#speculative.podSize(pod) - Math.ceil(over / RECENT_CLAIM_BYTES)),
     );
   }
-}
-
-/** Leading segments that two prompts share. A segment's hash covers all before it: equal ones have equal beginnings. */
-function sharedSegments(one: Uint32Array, other: Uint32Array): number {
-  let [from, to] = [0, Math.min(one.length, other.length) / 2];
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    const isSame = one[2 * middle] === other[2 * middle] && one[2 * middle + 1] === other[2 * middle + 1];
-    if (isSame) from = middle + 1;
-    else to = middle;
-  }
-  return from;
 }

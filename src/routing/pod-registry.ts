@@ -70,7 +70,10 @@ export class PodRegistry {
       pod.facts = facts;
       pod.reportedAtMs = nowMs;
       pod.gauges = gauges;
-      if (gauges !== undefined) pod.gaugesAtMs = nowMs - gauges.ageMs;
+      if (gauges !== undefined) {
+        pod.gaugesAtMs = nowMs - gauges.ageMs;
+        pod.leasesAtGauges = pod.history.at(pod.gaugesAtMs);
+      }
       pod.pace = gauges && pod.paceMeter.observe(gauges, pod.gaugesAtMs);
     }
     for (const pod of this.#ordered) {
@@ -117,6 +120,7 @@ export class PodRegistry {
       facts,
       gauges: undefined,
       gaugesAtMs: nowMs,
+      leasesAtGauges: 0,
       pace: undefined,
       paceMeter: new EnginePaceMeter(),
       reportedAtMs: nowMs,

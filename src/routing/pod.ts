@@ -52,6 +52,8 @@ export type Pod = {
   gauges: EngineGauges | undefined;
   /** The router's clock when the gauges were read in the engine. */
   gaugesAtMs: number;
+  /** Our own leases at that moment. */
+  leasesAtGauges: number;
   /** What the engine's totals say of the last minute. */
   pace: EnginePace | undefined;
   paceMeter: EnginePaceMeter;

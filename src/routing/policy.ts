@@ -25,6 +25,8 @@ export type PolicyRequest = {
   readonly opening?: string | undefined;
   /** Half of the first segment's hash; undefined for a prompt without segments. */
   readonly firstSegment?: number | undefined;
+  /** Where the request entered: what the network costs depends on it. */
+  readonly origin?: string | undefined;
   /** The client would like its first token within this time. */
   readonly sloTtftMs?: number | undefined;
 };
@@ -32,6 +34,7 @@ export type PolicyRequest = {
 /** One pod a request may go to, with all a policy may know about it. What costs something is computed when read. */
 export type Candidate = {
   readonly id: string;
+  readonly cluster: string;
   /** Hash of the id (see rendezvous.ts). */
   readonly hash: number;
   /** Open leases of this router. */

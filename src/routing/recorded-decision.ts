@@ -31,7 +31,7 @@ export type RecordedDecision = {
   readonly hashes?: readonly string[] | undefined;
   readonly rates: LearnedRates;
   /** What was known of the flow (see outlook/forecast.ts). */
-  readonly flow?: { readonly prefill: PrefillRates; readonly arrivalsPerMs: number } | undefined;
+  readonly flow?: RecordedFlow | undefined;
   readonly candidates: readonly RecordedCandidate[];
   readonly memory: RecordedMemory;
   /** What the policy drew at random, in turn. */
@@ -43,6 +43,14 @@ export type RecordedDecision = {
   readonly terms: readonly (readonly (number | null)[])[];
   /** What became of it, as far as that is known. */
   readonly outcome?: RecordedOutcome | undefined;
+};
+
+/** What was known of the fleet. */
+export type RecordedFlow = {
+  readonly prefill: PrefillRates;
+  readonly arrivalsPerMs: number;
+  /** What is lost on the way from where the request entered, by cluster. */
+  readonly networkMs: readonly (readonly [cluster: string, delayMs: number])[];
 };
 
 /** A candidate with what is computed when read, and with its outlook in figures. */
@@ -75,7 +83,7 @@ export type RecordedOutcome = {
 export type MadeDecision = {
   readonly leaseId: string;
   readonly request: RouteRequest;
-  readonly terms: Omit<DecisionTerms, "pods" | "matches" | "adopting">;
+  readonly terms: Omit<DecisionTerms, "field" | "matches" | "adopting">;
   readonly placement: PolicyPlacement;
   readonly decision: PolicyDecision;
   readonly draws: readonly number[];
@@ -101,7 +109,11 @@ export function recordedDecision(made: MadeDecision, startedAtMs: number, withHa
     ...(withHashes && { hashes: hexHashes(request.segments) }),
     rates,
     ...(outlook && {
-      flow: { prefill: outlook.account.rates, arrivalsPerMs: outlook.account.arrivalsPerMs(nowMs) },
+      flow: {
+        prefill: outlook.account.rates,
+        arrivalsPerMs: outlook.account.arrivalsPerMs(nowMs),
+        networkMs: [...outlook.account.network.from(placement.request.origin ?? "")],
+      },
     }),
     candidates: candidates.map((candidate) => copyOf(candidate, placement.request, terms)),
     memory: memoryRead(memory, placement.request, candidates, nowMs),
@@ -140,6 +152,7 @@ function copyOf(
     };
   return {
     id: candidate.id,
+    cluster: candidate.cluster,
     hash: candidate.hash,
     inFlight: candidate.inFlight,
     foreign: candidate.foreign,

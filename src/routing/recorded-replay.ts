@@ -2,7 +2,7 @@ import type { EvictionForecast, PlacementForecast, PodForecast } from "./outlook
 import type { Candidate, Policy, PolicyContext, PolicyDecision } from "./policy.ts";
 import type { PolicyMemoryView } from "./policy-memory.ts";
 import { type Random, seededRandom } from "./random.ts";
-import type { RecordedDecision, RecordedOutlook } from "./recorded-decision.ts";
+import type { RecordedDecision, RecordedFlow, RecordedOutlook } from "./recorded-decision.ts";
 import { memoryOf } from "./recorded-memory.ts";
 
 /** What a policy other than the recorded one brings of its own. */
@@ -60,14 +60,19 @@ class RecordedForecast implements PodForecast {
 }
 
 class RecordedAccount implements PlacementForecast {
-  readonly #flow: NonNullable<RecordedDecision["flow"]>;
+  readonly #flow: RecordedFlow;
 
-  constructor(flow: NonNullable<RecordedDecision["flow"]>) {
+  constructor(flow: RecordedFlow) {
     this.#flow = flow;
   }
 
   get rates() {
     return this.#flow.prefill;
+  }
+
+  /** Only the delays from where the request entered were recorded. */
+  get network() {
+    return { from: () => new Map(this.#flow.networkMs) };
   }
 
   arrivalsPerMs(): number {

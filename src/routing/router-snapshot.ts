@@ -3,6 +3,7 @@ import type { SavedEjection } from "./health/pod-health.ts";
 import type { LearnedState } from "./learned-rates.ts";
 import type { PodFacts } from "./pod.ts";
 import type { DrainState } from "./queue/drain-rate.ts";
+import type { RouterState } from "./router-state.ts";
 
 /** What a holder says of a lease that this router does not know (any more). */
 export type AdoptedLease = {
@@ -26,3 +27,35 @@ export type RouterSnapshot = {
   /** How fast work leaves the queue. */
   readonly drain?: DrainState | undefined;
 };
+
+/** What a checkpoint holds now. */
+export function snapshotOf(state: RouterState, nowMs: number): RouterSnapshot {
+  const { registry, ledger, feeds, learner, health, held } = state;
+  return {
+    pods: registry.pods.map((pod) => ({ source: pod.source, facts: pod.facts })),
+    leases: [...ledger.values()].map((lease) => ({
+      leaseId: lease.id,
+      podId: lease.pod.id,
+      epoch: lease.epoch,
+      ageMs: nowMs - lease.openedAtMs,
+      firstTokenSeen: lease.firstTokenAtMs !== undefined,
+      promptTokens: lease.promptTokens,
+      uncachedTokens: lease.uncachedTokens,
+    })),
+    feeds: feeds.entries(),
+    learned: learner.state,
+    ejections: health.snapshot(nowMs),
+    drain: held.drainState,
+  };
+}
+
+/** Takes up a checkpoint but for its leases. The claims of its pods are in doubt from here on. */
+export function restoreSnapshot(state: RouterState, snapshot: RouterSnapshot, nowMs: number): void {
+  const { registry, claims, feeds, learner, health, held } = state;
+  feeds.restore(snapshot.feeds);
+  learner.restore(snapshot.learned);
+  for (const { source, facts } of snapshot.pods) claims.doubt(registry.restore(source, facts, nowMs));
+  health.setPods(registry.pods, nowMs);
+  health.restore(snapshot.ejections ?? [], nowMs);
+  if (snapshot.drain !== undefined) held.restore(snapshot.drain);
+}

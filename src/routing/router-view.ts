@@ -6,6 +6,7 @@ import type { HitTruthView } from "./hit-truth.ts";
 import type { LearnedRates } from "./learned-rates.ts";
 import type { EngineGauges, Pod, PodFacts } from "./pod.ts";
 import type { PodClaimSizes } from "./pod-claims.ts";
+import type { RouterState } from "./router-state.ts";
 
 /** The admin API's view. */
 export type RouterView = {
@@ -49,8 +50,29 @@ type PodView = PodFacts & {
   readonly ejections: number;
 };
 
-/** Makes a pod's part of the view. A pod of which no health is known is healthy. */
-export function podView(pod: Pod, claims: PodClaimSizes, health: PodHealthView | undefined): PodView {
+/** Makes the view. `leases` counts those opened and fallen since the start. */
+export function routerView(
+  { ledger, claims, truth, learner, held, health, registry, decisions }: RouterState,
+  leases: { readonly opened: number; readonly fallen: number },
+  nowMs: number,
+): RouterView {
+  const healthOf = health.podViews(nowMs);
+  return {
+    leases: ledger.size,
+    leasesOpened: leases.opened,
+    leasesFallen: leases.fallen,
+    ...claims.view,
+    truth: truth.view(),
+    rates: learner.rates,
+    queue: held.view(nowMs),
+    retries: health.retryView(nowMs),
+    decisions: decisions.view,
+    pods: registry.pods.map((pod) => podView(pod, claims.podSizes(pod), healthOf.get(pod.id))),
+  };
+}
+
+/** A pod's part of the view. A pod of which no health is known is healthy. */
+function podView(pod: Pod, claims: PodClaimSizes, health: PodHealthView | undefined): PodView {
   const { inFlight, backlogTokens, gauges, requests, promptTokens, cachedTokens, hitYield } = pod;
   return {
     ...pod.facts,

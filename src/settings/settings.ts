@@ -84,6 +84,11 @@ const limitsSchema = z.strictObject({
   connectMs: milliseconds.default(3_000),
   /** From a streamed request's arrival to the first body byte of its answer, all attempts together. */
   firstByteMs: milliseconds.default(120_000),
+  /**
+   * A streamed request that has waited for its first byte for this long on one pod is moved if that is far longer than
+   * was predicted, and another pod has room.
+   */
+  overdueMs: milliseconds.default(10_000),
   /** From sending a streamed request to one pod to its first body byte; then another pod is tried. */
   attemptFirstByteMs: milliseconds.default(60_000),
   /** From the arrival of a request that is not streamed to the whole of its answer, all attempts together. */

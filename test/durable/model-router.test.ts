@@ -122,6 +122,18 @@ describe("ModelRouter", () => {
     reply[Symbol.dispose]();
   });
 
+  it("lists no pod that is left out for failing", async () => {
+    const name = newRouter();
+    const rules = JSON.stringify({ health: { consecutiveFailures: 1 } });
+    await stubOf(name).ingest(push(1, [pod("a"), pod("b")]));
+    const first = (await stubOf(name).route({ ...call, rules })) as unknown as Opened;
+    await first.lease.finish({ kind: "failed", podOutcome: "connect_failed" });
+    first[Symbol.dispose]();
+    using next = (await stubOf(name).route({ ...call, rules, podsWanted: true })) as unknown as Opened;
+    expect(next.pods?.map(({ id }) => id)).toEqual([next.pod.id]);
+    expect(next.pod.id).not.toBe(first.pod.id);
+  });
+
   it("comes back from eviction with pods, leases and feed positions of its checkpoint", async () => {
     const name = newRouter();
     await stubOf(name).ingest(push(7, [pod("a"), pod("b")]));

@@ -97,6 +97,19 @@ describe("with headers ahead of the first token, as by default", () => {
     await client.leave("RST");
   });
 
+  it("a pod that has lost one request while it serves others is left long before that", async () => {
+    const eager = await startStack({ settings: { limits: { overdueMs: 500 } } });
+    try {
+      await eager.engines[0]?.setFault({ kind: "hang", count: 1 });
+      const answers = await twoStreams(eager);
+      expect(answers.filter(({ headers }) => headers.get("x-warmpath-attempts") === "2")).toHaveLength(1);
+      for (const { text } of answers) expect(text).toMatch(/data: \[DONE\]\n\n$/);
+      expect((await eager.inspect()).pods.map(({ health }) => health.kind)).toEqual(["healthy", "healthy"]);
+    } finally {
+      await eager.stop();
+    }
+  });
+
   it("a stream to which no pod says anything ends with an error event and without [DONE]", async () => {
     await faults(stack.it, hangs);
     const [answer] = await twoStreams(stack.it);

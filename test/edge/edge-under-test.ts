@@ -108,6 +108,7 @@ export function scriptedRouter(...names: string[]): ToldRouter {
     firstToken: async () => undefined,
     renew: async () => true,
     mayMove: async () => left.length > 0,
+    isOverdue: async () => false,
     move: async (call: unknown) => {
       moves.push(call);
       return place();

@@ -17,8 +17,8 @@ async function busy(names: readonly string[], limits: object = {}) {
     edge.pods.set(name, () => stream.response);
     return stream;
   });
-  const running = await Promise.all(names.map(() => edge.chat({ stream: true })));
   for (const stream of streams) stream.write(event);
+  const running = await Promise.all(names.map(() => edge.chat({ stream: true })));
   const texts = running.map((answer) => answer.text());
   for (const name of names) edge.pods.set(name, answers);
   const end = async (...ended: string[]) => {
@@ -81,6 +81,54 @@ describe("a request while every pod is busy", () => {
     const answer = await held;
     expect([answer.status, answer.headers.get("x-warmpath-degraded")]).toEqual([200, null]);
     await answer.text();
+    await noLeases(edge);
+  });
+});
+
+describe("a stream that waits for a pod for more than two seconds", () => {
+  it("has its headers and comments meanwhile, and is told of its pod in a comment", async () => {
+    const { edge, end } = await busy(["a"]);
+    edge.pods.set("a", () => new Response(event, { headers: { "content-type": "text/event-stream" } }));
+    const answer = await edge.chat({ stream: true });
+    expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "text/event-stream; charset=utf-8"]);
+    expect(answer.headers.get("x-warmpath-attempts")).toBe("0");
+    expect(await waiting(edge)).toBe(1);
+    await end();
+    const text = await answer.text();
+    expect(text).toMatch(/^: waiting\n\n/);
+    expect(text).toContain("\n: x-warmpath-attempts: 1\n");
+    expect(text).toContain("\n: target-pod: local/default/a/8000\n");
+    expect(text.endsWith(event)).toBe(true);
+    await noLeases(edge);
+  });
+
+  it("ends with an error event when its time is over", async () => {
+    const { edge, end } = await busy(["a"], { firstByteMs: 2_500 });
+    const text = await (await edge.chat({ stream: true })).text();
+    const last = text.trimEnd().split("\n\n").at(-1) ?? "";
+    expect(JSON.parse(last.replace("data: ", ""))).toMatchObject({ error: { code: "saturated" } });
+    await end();
+    await noLeases(edge);
+  });
+
+  it("leaves the queue with its client, and takes an engine's refusal as an event", async () => {
+    const { edge, end } = await busy(["a"]);
+    const gone = await edge.chat({ stream: true });
+    await gone.body?.cancel();
+    await vi.waitFor(async () => expect(await waiting(edge)).toBe(0), { timeout: 5_000 });
+    const refused = await edge.chat({ stream: true });
+    edge.pods.set("a", () => Response.json({ error: { message: "too long", code: 400 } }, { status: 400 }));
+    await end();
+    expect(await refused.text()).toContain('data: {"error":{"message":"too long","code":400}}');
+    await noLeases(edge);
+  });
+
+  it("waits without a word where headers are not to go out early", async () => {
+    const { edge, end } = await busy(["a"], { headersEarly: false, firstByteMs: 2_500 });
+    const answer = await edge.chat({ stream: true });
+    expect(answer.status).toBe(429);
+    await answer.text();
+    await end();
     await noLeases(edge);
   });
 });

@@ -182,13 +182,12 @@ class Pair {
         const { gpu, speculative } = model.pod(index);
         const tokens = gpu.get(one) ?? model.hostTokens(index, one);
         const confirmed = tokens === undefined ? 0 : 1;
-        expect(claims.found(this.pod(index), 0)).toEqual({
-          segments: confirmed === 1 || speculative.has(one) ? 1 : 0,
-          tokens: tokens ?? 0,
-          confirmedSegments: confirmed,
-          confirmedTokens: tokens ?? 0,
-          hostSegments: confirmed === 1 && !gpu.has(one) ? 1 : 0,
-        });
+        const found = claims.matchesOf([this.pod(index)], 0);
+        expect(found.segments[0]).toBe(confirmed === 1 || speculative.has(one) ? 1 : 0);
+        expect(found.tokens[0]).toBe(tokens ?? 0);
+        expect(found.confirmedSegments[0]).toBe(confirmed);
+        expect(found.hostSegments[0]).toBe(confirmed === 1 && !gpu.has(one) ? 1 : 0);
+        expect(found).toMatchObject({ countedSegments: confirmed, countedTokens: tokens ?? 0 });
       }
     }
     for (let index = 0; index < PODS; index++) {

@@ -36,6 +36,7 @@ export function requestOf(random: Random, policy: string, policyParameters?: str
     session: random() < 0.7 ? `session-${chat}` : undefined,
     user: `user-${chat % 3}`,
     opening: `opening-${chat}`,
+    origin: random() < 0.5 ? "AMS" : "SFO",
     sloTtftMs: random() < 0.2 ? 300 : undefined,
   };
 }
@@ -90,7 +91,7 @@ export function randomTraffic(options: TrafficOptions = {}): { readonly router: 
 function factsOf(index: number): PodFacts {
   return {
     id: `local/default/pod-${String(index).padStart(2, "0")}/8000`,
-    cluster: "local",
+    cluster: index % 2 === 0 ? "near" : "far",
     epoch: "1",
     url: `http://pod-${index}:8000`,
     state: "ready",

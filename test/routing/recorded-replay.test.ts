@@ -47,6 +47,7 @@ describe("a recorded decision", () => {
     expect(candidates.some(({ gauges }) => gauges === undefined)).toBe(true);
     expect(candidates.some(({ matchedTokens }) => matchedTokens > 0)).toBe(true);
     expect(recorded.some(({ retried }) => retried)).toBe(true);
+    expect(recorded.some(({ flow }) => flow?.networkMs.length === 2)).toBe(true);
     expect(recordedRun("session-affinity").some(({ memory }) => memory.session !== undefined)).toBe(true);
     const last = (name: string) => recordedRun(name).at(-1)?.memory;
     expect(last("vtc-basic")?.servedTokens?.length).toBeGreaterThan(1);

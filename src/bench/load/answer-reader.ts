@@ -43,6 +43,11 @@ export class AnswerReader {
     this.#streamed = streamed;
   }
 
+  /** What comments of the stream say in place of headers. */
+  get notes(): Readonly<Record<string, string>> {
+    return this.#events.notes;
+  }
+
   /** Takes bytes that came `atMs`. */
   push(bytes: Buffer, atMs: number): void {
     if (!this.#streamed) {

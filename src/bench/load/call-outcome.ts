@@ -13,6 +13,7 @@ export type CallOutcome = {
   readonly problem: string | undefined;
   /** Undefined where no answer began. */
   readonly status: number | undefined;
+  /** What a stream's comments say in place of a header counts in its stead. */
   readonly headers: Readonly<Record<string, string>>;
   readonly firstByteMs: number | undefined;
   /** To the first token with content; to the first event where the answer has none. */

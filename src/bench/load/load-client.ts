@@ -115,14 +115,14 @@ class Measure {
   }
 
   outcome(kind: CallOutcome["kind"], problem: string | undefined): CallOutcome {
-    const { firstContentMs, firstEventMs, text, usage } = this.#reader;
+    const { firstContentMs, firstEventMs, text, usage, notes } = this.#reader;
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(this.#response?.headers ?? {})) headers[name] = String(value);
     return {
       kind,
       problem,
       status: this.#response?.statusCode,
-      headers,
+      headers: { ...headers, ...notes },
       firstByteMs: this.#firstByteMs,
       ttftMs: firstContentMs ?? firstEventMs,
       endMs: this.#sinceMs(),

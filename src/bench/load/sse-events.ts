@@ -1,13 +1,17 @@
 import { StringDecoder } from "node:string_decoder";
 
+const NOTE = /^: ([a-z0-9-]+): (.*)$/;
+
 /**
  * Cuts a server-sent event stream into its events' data, however the bytes are split: multi-byte characters, line ends
- * (LF or CRLF) and events may all be cut in two. Comments and other fields are skipped.
+ * (LF or CRLF) and events may all be cut in two. Other fields are skipped.
  */
 export class SseEvents {
   readonly #decoder = new StringDecoder("utf8");
   #line = "";
   #data: string[] = [];
+  /** Comments of the shape `: name: value`: headers of which nothing was known when headers went out. */
+  readonly notes: Record<string, string> = {};
 
   /** The data of every event that is complete with these bytes. */
   push(bytes: Buffer): string[] {
@@ -21,6 +25,9 @@ export class SseEvents {
         this.#data = [];
       } else if (line.startsWith("data:")) {
         this.#data.push(line.slice(line.startsWith("data: ") ? 6 : 5));
+      } else {
+        const [, name, value] = NOTE.exec(line) ?? [];
+        if (name !== undefined && value !== undefined) this.notes[name] = value;
       }
     }
     return events;

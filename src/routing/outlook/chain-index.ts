@@ -8,16 +8,15 @@ const WAYS = 4;
  */
 export class ChainIndex<Chain> {
   readonly #sets: number;
-  readonly #lows: Uint32Array;
-  readonly #highs: Uint32Array;
+  /** Low and high words of the marked segments in turn: a set is half a cache line. */
+  readonly #marked: Uint32Array;
   readonly #chains: (Chain | undefined)[];
   readonly #turns: Uint8Array;
 
   /** `marks` is rounded up to a power of two. */
   constructor(marks: number) {
     this.#sets = 2 ** Math.ceil(Math.log2(marks / WAYS));
-    this.#lows = new Uint32Array(this.#sets * WAYS);
-    this.#highs = new Uint32Array(this.#sets * WAYS);
+    this.#marked = new Uint32Array(2 * this.#sets * WAYS);
     this.#chains = new Array<Chain | undefined>(this.#sets * WAYS).fill(undefined);
     this.#turns = new Uint8Array(this.#sets);
   }
@@ -43,8 +42,8 @@ export class ChainIndex<Chain> {
         const way = this.#turns[set] as number;
         this.#turns[set] = (way + 1) % WAYS;
         at = set * WAYS + way;
-        this.#lows[at] = low;
-        this.#highs[at] = high;
+        this.#marked[2 * at] = low;
+        this.#marked[2 * at + 1] = high;
       }
       this.#chains[at] = chain;
     }
@@ -53,7 +52,7 @@ export class ChainIndex<Chain> {
   #find(low: number, high: number): number {
     const from = this.#setOf(low) * WAYS;
     for (let at = from; at < from + WAYS; at++) {
-      if (this.#lows[at] === low && this.#highs[at] === high) return at;
+      if (this.#marked[2 * at] === low && this.#marked[2 * at + 1] === high) return at;
     }
     return -1;
   }

@@ -28,6 +28,8 @@ export type EvictionForecast<Pod extends PodForecast = PodForecast> = {
  */
 export type PlacementForecast = {
   readonly rates: PrefillRates;
+  /** What is lost on the way from where a request entered, in ms by cluster, as far as it is known. */
+  readonly network: { from(origin: string): ReadonlyMap<string, number> };
   /** Arrivals of the whole fleet. */
   arrivalsPerMs(nowMs: number): number;
   /** Time until a pod has prefilled what waits there. */

@@ -2,6 +2,7 @@ import { ChainIndex } from "./chain-index.ts";
 import { DecayedRate } from "./decayed-rate.ts";
 import { evictionCostMs } from "./eviction-cost.ts";
 import type { EvictionForecast } from "./forecast.ts";
+import { NetworkDelays } from "./network-delays.ts";
 import type { Chain, PodOutlook } from "./pod-outlook.ts";
 import { PrefillCostLearner, type PrefillRates, type PrefillWork, prefillMs, prefillWork } from "./prefill-cost.ts";
 import { ReturnTimes } from "./return-times.ts";
@@ -10,6 +11,8 @@ import { ReturnTimes } from "./return-times.ts";
 const MOST_MARKS = 1 << 17;
 /** A prompt continues a chain if it has at least this share of the chain's last prompt. */
 const LEAST_CONTINUED = 0.5;
+/** Waits with more work than this say more about prefill than about the network. */
+const MOST_TOKENS_FOR_DELAY = 1_024;
 const ARRIVAL_MEMORY_MS = 60_000;
 /** Weight of the newest answer in the mean length; before any, this length. */
 const ANSWER_WEIGHT = 0.01;
@@ -24,10 +27,14 @@ export type OutlookPlacement = {
   readonly leaseId: string;
   readonly pod: PodOutlook;
   readonly segments: Uint32Array;
-  readonly segmentTokens: number;
   readonly promptTokens: number;
   readonly matchedTokens: number;
   readonly capacityTokens: number | undefined;
+  /** Where the request entered, and the cluster it goes to. */
+  readonly origin: string;
+  readonly cluster: string;
+  /** The idle chain it goes on with, as `continued` has just told. */
+  readonly continued: Chain | undefined;
 };
 
 type Placed = {
@@ -37,6 +44,8 @@ type Placed = {
   /** Prompt tokens that only this chain accounts for. */
   readonly ownTokens: number;
   readonly capacityTokens: number | undefined;
+  readonly origin: string;
+  readonly cluster: string;
   /** Everything that had to be prefilled before its first token. */
   readonly workBefore: PrefillWork;
 };
@@ -47,6 +56,7 @@ type Placed = {
  */
 export class PlacementOutlook {
   readonly returns = new ReturnTimes();
+  readonly network = new NetworkDelays();
   readonly #prefill = new PrefillCostLearner();
   readonly #chains = new ChainIndex<Chain>(MOST_MARKS);
   readonly #placed = new Map<string, Placed>();
@@ -95,14 +105,13 @@ export class PlacementOutlook {
 
   /** A request was sent. */
   sent(placement: OutlookPlacement, nowMs: number): void {
-    const { leaseId, pod, segments, segmentTokens, promptTokens, matchedTokens, capacityTokens } = placement;
-    const continued = this.continued(segments, segmentTokens);
-    const chain = continued ?? { turns: 0, idleSinceMs: undefined, home: pod, lastPromptTokens: 0, inFlight: 0 };
+    const { leaseId, pod, segments, promptTokens, matchedTokens, capacityTokens, continued, origin, cluster } =
+      placement;
+    const chain = continued ?? newChain(pod);
     if (continued !== undefined) this.returns.returned(chain, nowMs);
-    const resident = pod.resident(chain);
+    const resident = continued && pod.drop(chain);
     // What was matched and is not the chain's own belongs to others that share it.
     const ownTokens = promptTokens - Math.max(0, matchedTokens - (resident?.tokens ?? 0));
-    pod.drop(chain);
     chain.idleSinceMs = undefined;
     chain.inFlight++;
     chain.home = pod;
@@ -114,7 +123,7 @@ export class PlacementOutlook {
     const ahead = pod.awaitingWork;
     const left = 1 - this.#headShareDone(pod, nowMs);
     const workBefore = { newTokens: ahead.newTokens * left + work.newTokens, pairs: ahead.pairs * left + work.pairs };
-    this.#placed.set(leaseId, { pod, chain, promptTokens, ownTokens, capacityTokens, workBefore });
+    this.#placed.set(leaseId, { pod, chain, promptTokens, ownTokens, capacityTokens, origin, cluster, workBefore });
     pod.sent(leaseId, work, ownTokens, nowMs);
     pod.arrivals.add(1, nowMs);
     pod.work.add(ownMs, nowMs);
@@ -128,7 +137,13 @@ export class PlacementOutlook {
     const placed = this.#placed.get(leaseId);
     if (placed === undefined) return;
     placed.pod.stopsWaiting(leaseId, nowMs);
-    this.#prefill.observe(placed.workBefore, waitMs);
+    const { workBefore, origin, cluster } = placed;
+    if (workBefore.newTokens < MOST_TOKENS_FOR_DELAY) {
+      this.network.observe(origin, cluster, waitMs, prefillMs(this.rates, workBefore));
+    }
+    // Never most of a wait: the two estimates would feed on each other where all prompts are alike.
+    const delayMs = Math.min(this.network.from(origin).get(cluster) ?? 0, waitMs / 2);
+    this.#prefill.observe(workBefore, waitMs - delayMs);
   }
 
   /** It is over. `prefilled`: the pod did the work, and so keeps the prompt. */
@@ -152,6 +167,10 @@ export class PlacementOutlook {
     const allMs = pod.awaitingMs(this.rates);
     return allMs > 0 ? headDoneMs(pod.headMs(this.rates), nowMs - pod.headSinceMs) / allMs : 0;
   }
+}
+
+function newChain(home: PodOutlook): Chain {
+  return { turns: 0, idleSinceMs: undefined, spell: undefined, home, lastPromptTokens: 0, inFlight: 0 };
 }
 
 /** How much of a prefill of `headMs` is taken as done when it has been at the head of the backlog for `ageMs`. */

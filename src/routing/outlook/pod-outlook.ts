@@ -127,17 +127,19 @@ export class PodOutlook {
     this.#idleTokens += resident.tokens;
   }
 
-  /** The pod keeps nothing more of a chain, or a lease holds it. */
-  drop(chain: Chain): void {
+  /** The pod keeps nothing more of a chain, or a lease holds it. Returns what was kept. */
+  drop(chain: Chain): ResidentChain | undefined {
     const resident = this.#idle.get(chain);
-    if (resident === undefined) return;
+    if (resident === undefined) return undefined;
     this.#idle.delete(chain);
     this.#idleTokens -= resident.tokens;
+    return resident;
   }
 
   /** Gives up what the cache has no room for beside `reservedTokens`, least recently finished first, tails first. */
   trim(capacityTokens: number, reservedTokens: number): void {
     let excess = this.#idleTokens + this.#heldTokens + reservedTokens - capacityTokens;
+    if (excess <= 0) return;
     for (const resident of this.#idle.values()) {
       if (excess <= 0) return;
       const lost = Math.min(excess, resident.tokens);

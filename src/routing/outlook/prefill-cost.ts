@@ -89,13 +89,15 @@ export class PrefillCostLearner {
     const determinant = this.#tokenToken * this.#pairPair - this.#tokenPair ** 2;
     const tokenMs = (this.#tokenWait * this.#pairPair - this.#pairWait * this.#tokenPair) / determinant;
     const pairMs = (this.#pairWait * this.#tokenToken - this.#tokenWait * this.#tokenPair) / determinant;
-    const evenContext = tokenMs > 0 ? (pairMs > 0 ? tokenMs / pairMs : MOST_EVEN_CONTEXT) : LEAST_EVEN_CONTEXT;
-    if (evenContext >= LEAST_EVEN_CONTEXT && evenContext <= MOST_EVEN_CONTEXT) {
+    const evenContext = tokenMs / pairMs;
+    if (tokenMs > 0 && evenContext >= LEAST_EVEN_CONTEXT && evenContext <= MOST_EVEN_CONTEXT) {
       this.#rates = { tokenMs, pairMs };
       return;
     }
-    // Too few lengths were seen to tell the two apart: keep a likely ratio and fit the speed alone.
-    const perToken = 1 / Math.min(Math.max(evenContext, LEAST_EVEN_CONTEXT), MOST_EVEN_CONTEXT);
+    // Too few lengths were seen to tell the two apart, or something else makes waits: keep a likely ratio, the nearer one
+    // (all attention, or none), and fit the speed alone.
+    const evenAt = tokenMs <= 0 || evenContext < LEAST_EVEN_CONTEXT ? LEAST_EVEN_CONTEXT : MOST_EVEN_CONTEXT;
+    const perToken = 1 / (pairMs <= 0 ? MOST_EVEN_CONTEXT : evenAt);
     const squares = this.#tokenToken + 2 * perToken * this.#tokenPair + perToken ** 2 * this.#pairPair;
     const speed = (this.#tokenWait + perToken * this.#pairWait) / squares;
     if (speed > 0) this.#rates = { tokenMs: speed, pairMs: speed * perToken };

@@ -17,6 +17,8 @@ export type PausingSession = {
   turns: number;
   /** When its last turn ended; undefined while one runs. */
   idleSinceMs: number | undefined;
+  /** The idle spell that its last turn began, by which it is known when it returns. */
+  spell?: number | undefined;
 };
 
 /**
@@ -31,9 +33,10 @@ export class ReturnTimes {
   readonly #hazards = new Float64Array(CLASSES * BINS);
   #unsummed = 0;
 
-  readonly #spells: { readonly session: PausingSession; readonly sinceMs: number; readonly kind: number }[] = new Array(
-    MOST_SPELLS,
-  );
+  /** By spell, modulo their most: when it began, its class, and whether it lasts. In columns: bins read them in order. */
+  readonly #sinceMs = new Float64Array(MOST_SPELLS);
+  readonly #kinds = new Uint8Array(MOST_SPELLS);
+  readonly #lasts = new Uint8Array(MOST_SPELLS);
   #spellCount = 0;
   /** By bin: the first spell that has not reached its end. */
   readonly #cursors = new Float64Array(BINS);
@@ -45,7 +48,11 @@ export class ReturnTimes {
   /** A session's turn has ended; its `idleSinceMs` and `turns` are set. */
   turnEnded(session: PausingSession, nowMs: number): void {
     const kind = kindOf(session);
-    this.#spells[this.#spellCount++ % MOST_SPELLS] = { session, sinceMs: nowMs, kind };
+    session.spell = this.#spellCount++;
+    const at = session.spell % MOST_SPELLS;
+    this.#sinceMs[at] = nowMs;
+    this.#kinds[at] = kind;
+    this.#lasts[at] = 1;
     this.#count(this.#idle, kind, 0);
     this.#advance(nowMs);
   }
@@ -54,6 +61,9 @@ export class ReturnTimes {
   returned(session: PausingSession, nowMs: number): void {
     if (session.idleSinceMs === undefined) return;
     this.#advance(nowMs);
+    if (session.spell !== undefined && session.spell > this.#spellCount - 1 - MOST_SPELLS) {
+      this.#lasts[session.spell % MOST_SPELLS] = 0;
+    }
     const bin = binOf(nowMs - session.idleSinceMs);
     if (bin < BINS) this.#count(this.#returned, kindOf(session), bin);
   }
@@ -80,11 +90,12 @@ export class ReturnTimes {
   #advance(nowMs: number): void {
     const oldest = Math.max(0, this.#spellCount - MOST_SPELLS);
     for (let bin = 0; bin < BINS - 1; bin++) {
+      const endMs = BIN_ENDS_MS[bin] as number;
       let cursor = Math.max(this.#cursors[bin] as number, oldest);
       while (cursor < this.#spellCount) {
-        const spell = this.#spells[cursor % MOST_SPELLS];
-        if (spell === undefined || spell.sinceMs + (BIN_ENDS_MS[bin] as number) > nowMs) break;
-        if (spell.session.idleSinceMs === spell.sinceMs) this.#count(this.#idle, spell.kind, bin + 1);
+        const at = cursor % MOST_SPELLS;
+        if ((this.#sinceMs[at] as number) + endMs > nowMs) break;
+        if (this.#lasts[at] === 1) this.#count(this.#idle, this.#kinds[at] as number, bin + 1);
         cursor++;
       }
       this.#cursors[bin] = cursor;

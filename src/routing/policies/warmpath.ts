@@ -1,3 +1,4 @@
+import { freshFloats } from "../fresh-floats.ts";
 import { headDoneMs } from "../outlook/placement-outlook.ts";
 import { promptPrefillMs } from "../outlook/prefill-cost.ts";
 import { type Candidate, type Policy, type PolicyContext, type PolicyRequest, pickLowest } from "../policy.ts";
@@ -23,6 +24,7 @@ const TIE_BAND_MS = 0.5;
 
 const COLUMNS = [
   "ttftMs",
+  "networkMs",
   "backlogMs",
   "prefillMs",
   "interferenceMs",
@@ -31,9 +33,17 @@ const COLUMNS = [
   "delayMs",
   "matchedTokens",
 ] as const;
+const NETWORK = COLUMNS.indexOf("networkMs");
+const BACKLOG = COLUMNS.indexOf("backlogMs");
+const PREFILL = COLUMNS.indexOf("prefillMs");
+const INTERFERENCE = COLUMNS.indexOf("interferenceMs");
+const MEMORY = COLUMNS.indexOf("memoryMs");
+const EVICTION = COLUMNS.indexOf("evictionMs");
+const DELAY = COLUMNS.indexOf("delayMs");
+const MATCHED = COLUMNS.indexOf("matchedTokens");
 
 /**
- * The pod where a request costs least: predicted time to first token from backlog, own prefill after the cached prefix,
+ * The pod where a request costs least: predicted time to first token from the way there, backlog, own prefill after the cached prefix,
  * interference with running decodes and memory pressure, and what it costs others: chains it pushes out of the cache
  * that will come back, and requests it delays once the whole fleet has work waiting. All in ms, from the router's own
  * account; where the account is missing (see PlacementOutlook), from counts of tokens and the learned prefill rate.
@@ -43,31 +53,50 @@ export const warmpath: Policy = {
   columns: COLUMNS,
   decide(request, candidates, context) {
     const count = candidates.length;
-    const cost = new Float64Array(count);
-    const terms = new Float64Array(count * COLUMNS.length);
-    const backlogMs = new Float64Array(count);
-    for (let i = 0; i < count; i++) backlogMs[i] = backlogOf(candidates[i] as Candidate, context);
-    const waiting = fleetBacklog(backlogMs, context);
-    const surcharge = MISS_SURCHARGE + Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting);
+    const width = COLUMNS.length;
+    const cost = freshFloats(count);
+    const terms = freshFloats(count * width);
+    let leastBacklogMs = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < count; i++) {
+      const backlogMs = backlogOf(candidates[i] as Candidate, context);
+      terms[i * width + BACKLOG] = backlogMs;
+      if (backlogMs < leastBacklogMs) leastBacklogMs = backlogMs;
+    }
+    const waiting = fleetBacklog(leastBacklogMs, count, context);
+    const missWeight = 1 + MISS_SURCHARGE + Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting);
+    const { outlook, rates } = context;
+    const { promptTokens } = request;
+    const prefillRates = outlook?.account.rates;
+    const tokenMs = prefillRates?.tokenMs ?? 1 / rates.prefillTokensPerMs;
+    const delaysMs = outlook?.account.network.from(request.origin ?? "");
+    // With one cluster all are equally far.
+    const differ = delaysMs !== undefined && delaysMs.size > 1;
     for (let i = 0; i < count; i++) {
       const candidate = candidates[i] as Candidate;
-      const aheadMs = backlogMs[i] as number;
-      const ownMs = prefillOf(request, candidate, context);
-      const interferenceMs = interferenceOf(candidate, ownMs, context);
-      const memoryMs = memoryPressure(candidate, request.promptTokens);
-      const delayMs = delayOf(candidate, aheadMs, ownMs, waiting, context);
-      cost[i] = aheadMs + (1 + surcharge) * ownMs + interferenceMs + memoryMs + delayMs;
-      const row = i * COLUMNS.length;
-      terms[row] = aheadMs + ownMs + interferenceMs + memoryMs;
-      terms[row + 1] = aheadMs;
-      terms[row + 2] = ownMs;
-      terms[row + 3] = interferenceMs;
-      terms[row + 4] = memoryMs;
-      terms[row + 6] = delayMs;
-      terms[row + 7] = candidate.matchedTokens;
+      const { matchedTokens, promptTokensInFlight } = candidate;
+      const row = i * width;
+      const aheadMs = terms[row + BACKLOG] as number;
+      const ownMs =
+        prefillRates === undefined
+          ? Math.max(0, promptTokens - matchedTokens) / rates.prefillTokensPerMs
+          : promptPrefillMs(prefillRates, promptTokens, matchedTokens);
+      const requests = candidate.inFlight + candidate.foreign;
+      const read = KV_READ_SHARE * promptTokensInFlight * (1 + ownMs / DECODE_STRETCH_MS);
+      const interferenceMs = tokenMs * (requests + read);
+      const memoryMs = memoryPressure(candidate.capacityTokens, promptTokensInFlight + promptTokens);
+      const delayMs = waiting > 0 ? delayOf(candidate, aheadMs, ownMs, waiting, context) : 0;
+      const networkMs = differ ? (delaysMs.get(candidate.cluster) ?? 0) : 0;
+      cost[i] = networkMs + aheadMs + missWeight * ownMs + interferenceMs + memoryMs + delayMs;
+      terms[row] = networkMs + aheadMs + ownMs + interferenceMs + memoryMs;
+      terms[row + NETWORK] = networkMs;
+      terms[row + PREFILL] = ownMs;
+      terms[row + INTERFERENCE] = interferenceMs;
+      terms[row + MEMORY] = memoryMs;
+      terms[row + DELAY] = delayMs;
+      terms[row + MATCHED] = matchedTokens;
     }
-    addEvictions(request, candidates, context, cost, terms);
-    return { chosen: pickLowest(cost, context.random, TIE_BAND_MS), terms };
+    const total = withEvictions(request, candidates, context, cost, terms);
+    return { chosen: pickLowest(total, context.random, TIE_BAND_MS), terms };
   },
 };
 
@@ -79,25 +108,9 @@ function backlogOf(candidate: Candidate, { outlook, rates, nowMs }: PolicyContex
   return Math.max(0, candidate.backlogTokens / rates.prefillTokensPerMs - headDoneMs(headMs, candidate.headAgeMs));
 }
 
-function prefillOf(request: PolicyRequest, candidate: Candidate, { outlook, rates }: PolicyContext): number {
-  const { promptTokens } = request;
-  const { matchedTokens } = candidate;
-  if (outlook !== undefined) return promptPrefillMs(outlook.account.rates, promptTokens, matchedTokens);
-  return Math.max(0, promptTokens - matchedTokens) / rates.prefillTokensPerMs;
-}
-
 /** Requests expected to arrive on a pod in the time that even the least busy one has work waiting. */
-function fleetBacklog(backlogMs: Float64Array, { outlook, nowMs }: PolicyContext): number {
-  if (outlook === undefined) return 0;
-  let least = Number.POSITIVE_INFINITY;
-  for (const ms of backlogMs) if (ms < least) least = ms;
-  return (outlook.account.arrivalsPerMs(nowMs) / backlogMs.length) * least;
-}
-
-function interferenceOf(candidate: Candidate, ownMs: number, { outlook, rates }: PolicyContext): number {
-  const tokenMs = outlook === undefined ? 1 / rates.prefillTokensPerMs : outlook.account.rates.tokenMs;
-  const requests = candidate.inFlight + candidate.foreign;
-  return tokenMs * (requests + KV_READ_SHARE * candidate.promptTokensInFlight * (1 + ownMs / DECODE_STRETCH_MS));
+function fleetBacklog(leastBacklogMs: number, pods: number, { outlook, nowMs }: PolicyContext): number {
+  return outlook === undefined ? 0 : (outlook.account.arrivalsPerMs(nowMs) / pods) * leastBacklogMs;
 }
 
 /** What the request's prefill adds to the waits of those that arrive behind it, once waiting is the rule. */
@@ -109,47 +122,55 @@ function delayOf(
   { outlook, nowMs }: PolicyContext,
 ): number {
   const pod = candidate.outlook;
-  if (outlook === undefined || pod === undefined || waiting <= 0) return 0;
+  if (outlook === undefined || pod === undefined) return 0;
   const utilisation = Math.min(MOST_UTILISATION, pod.work.perMs(nowMs));
   const behind = (pod.arrivals.perMs(nowMs) * (aheadMs + ownMs / 2)) / (1 - utilisation);
   return ownMs * Math.min(MOST_DELAY_FACTOR, Math.min(1, waiting) * behind);
 }
 
-function memoryPressure(candidate: Candidate, promptTokens: number): number {
-  const { capacityTokens } = candidate;
+/** `neededTokens` are the prompts of all leases, this request's with them. */
+function memoryPressure(capacityTokens: number | undefined, neededTokens: number): number {
   if (capacityTokens === undefined || capacityTokens === 0) return 0;
-  const excess = candidate.promptTokensInFlight + promptTokens - capacityTokens;
+  const excess = neededTokens - capacityTokens;
   return excess <= 0 ? 0 : MEMORY_BASE_MS + (MEMORY_SLOPE_MS * excess) / capacityTokens;
 }
 
-/** Adds the price of evictions to the costs, cheapest pods first, as long as it can change the choice. */
-function addEvictions(
+/**
+ * The costs with the price of evictions, asked of the cheapest pods first as long as it can change the choice. `cost` is
+ * used up.
+ */
+function withEvictions(
   request: PolicyRequest,
   candidates: readonly Candidate[],
   { outlook, nowMs }: PolicyContext,
   cost: Float64Array,
   terms: Float64Array,
-): void {
-  if (outlook === undefined) return;
+): Float64Array {
+  if (outlook === undefined) return cost;
   const { account, chain } = outlook;
-  const open = cost.slice();
+  const total = freshFloats(cost.length).fill(Number.POSITIVE_INFINITY);
   let best = Number.POSITIVE_INFINITY;
   for (let priced = 0; priced < MOST_PRICED; priced++) {
     let next = 0;
-    for (let i = 1; i < open.length; i++) if ((open[i] as number) < (open[next] as number)) next = i;
-    const base = open[next] as number;
-    if (base >= best + TIE_BAND_MS || base === Number.POSITIVE_INFINITY) return;
-    open[next] = Number.POSITIVE_INFINITY;
+    for (let i = 1; i < cost.length; i++) if ((cost[i] as number) < (cost[next] as number)) next = i;
+    const base = cost[next] as number;
+    if (base === Number.POSITIVE_INFINITY) return total;
+    if (base >= best + TIE_BAND_MS) {
+      for (let i = 0; i < cost.length; i++) if (total[i] === Number.POSITIVE_INFINITY) total[i] = cost[i] as number;
+      return total;
+    }
+    cost[next] = Number.POSITIVE_INFINITY;
     const candidate = candidates[next] as Candidate;
     const { capacityTokens, outlook: pod } = candidate;
+    let evictionMs = 0;
     if (pod !== undefined && capacityTokens !== undefined) {
       const newTokens = request.promptTokens - candidate.matchedTokens;
-      const evictionMs = account.evictionMs({ pod, capacityTokens, newTokens, chain }, nowMs);
-      cost[next] = base + evictionMs;
-      terms[next * COLUMNS.length + 5] = evictionMs;
+      evictionMs = account.evictionMs({ pod, capacityTokens, newTokens, chain }, nowMs);
+      terms[next * COLUMNS.length + EVICTION] = evictionMs;
     }
-    best = Math.min(best, cost[next] as number);
+    total[next] = base + evictionMs;
+    best = Math.min(best, base + evictionMs);
   }
-  // Beside priced pods an unpriced one would look too good.
-  for (let i = 0; i < open.length; i++) if (open[i] !== Number.POSITIVE_INFINITY) cost[i] = Number.POSITIVE_INFINITY;
+  // Beside priced pods an unpriced one would look too good: it keeps its infinite cost.
+  return total;
 }

@@ -39,9 +39,9 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "half-speed",
-    description: "a third of the pods at half the speed",
+    description: "half of the pods at half the speed, and nobody is told",
     changes: ({ pods }) => ({
-      incidents: numbers(Math.ceil(pods / 3)).map((pod): Incident => ({ atMs: 0, kind: "slow", pod, factor: 2 })),
+      incidents: numbers(Math.floor(pods / 2)).map((pod): Incident => ({ atMs: 0, kind: "slow", pod, factor: 2 })),
     }),
   },
   {

@@ -20,6 +20,12 @@ describe("SseEvents", () => {
     expect(read([Buffer.from(text)])).toEqual(["a\nb", "c"]);
   });
 
+  it("notes comments that stand for headers, the last of a name", () => {
+    const events = new SseEvents();
+    expect(events.push(Buffer.from(": waiting\n\n: x-attempts: 1\n: x-attempts: 2\n\ndata: a\n\n"))).toEqual(["a"]);
+    expect(events.notes).toEqual({ "x-attempts": "2" });
+  });
+
   it("gives the same events however the bytes are split", () => {
     const payload = fc.string({ unit: "grapheme" }).map((text) => text.replace(/[\r\n]/g, " ").trim());
     fc.assert(

@@ -3,6 +3,7 @@ import { PlacementOutlook } from "../../../src/routing/outlook/placement-outlook
 import { PodOutlook } from "../../../src/routing/outlook/pod-outlook.ts";
 
 const SEGMENT_TOKENS = 64;
+const WAY = { origin: "here", cluster: "local" };
 
 function segmentsOf(conversation: number, length: number, shared = 0): Uint32Array {
   const words = new Uint32Array(2 * length);
@@ -24,7 +25,8 @@ function fleet() {
     turn(segments: Uint32Array, nowMs: number, matchedTokens = 0, capacityTokens = 100_000): void {
       const leaseId = `lease-${++leases}`;
       const promptTokens = (segments.length / 2) * SEGMENT_TOKENS;
-      const placement = { leaseId, pod, segments, segmentTokens: SEGMENT_TOKENS, promptTokens, matchedTokens };
+      const continued = outlook.continued(segments, SEGMENT_TOKENS);
+      const placement = { leaseId, pod, segments, continued, promptTokens, matchedTokens, ...WAY };
       outlook.sent({ ...placement, capacityTokens }, nowMs);
       outlook.firstToken(leaseId, 100, nowMs + 100);
       outlook.ended(leaseId, true, 50, nowMs + 200);
@@ -49,7 +51,7 @@ describe("PlacementOutlook", () => {
 
   it("takes a second request of a conversation that is being answered for another one", () => {
     const { outlook, pod } = fleet();
-    const placement = { pod, segments: segmentsOf(1, 50), segmentTokens: SEGMENT_TOKENS, promptTokens: 3_200 };
+    const placement = { pod, segments: segmentsOf(1, 50), continued: undefined, promptTokens: 3_200, ...WAY };
     outlook.sent({ ...placement, leaseId: "a", matchedTokens: 0, capacityTokens: undefined }, 0);
     expect(outlook.continued(segmentsOf(1, 60), SEGMENT_TOKENS)).toBeUndefined();
     outlook.ended("a", false, undefined, 10);
@@ -73,7 +75,7 @@ describe("PlacementOutlook", () => {
 
   it("tells the wait on a pod by what waits there less what its head has behind it", () => {
     const { outlook, pod } = fleet();
-    const placement = { pod, segments: segmentsOf(1, 100), segmentTokens: SEGMENT_TOKENS, promptTokens: 6_400 };
+    const placement = { pod, segments: segmentsOf(1, 100), continued: undefined, promptTokens: 6_400, ...WAY };
     outlook.sent({ ...placement, leaseId: "a", matchedTokens: 0, capacityTokens: undefined }, 0);
     const atOnce = outlook.backlogMs(pod, 0);
     expect(outlook.backlogMs(pod, 100)).toBeCloseTo(atOnce - 70, 6);

@@ -55,6 +55,19 @@ describe("PrefillCostLearner", () => {
     expect(prefillMs(learner.rates, work) / prefillMs(TRUE_RATES, work)).toBeCloseTo(1, 0);
   });
 
+  it("has neither rate fall to nothing, however little waits have to do with work", () => {
+    const learner = new PrefillCostLearner();
+    const random = seededRandom(2);
+    for (let i = 0; i < 2_000; i++) {
+      // Mostly the way to a far pod and back; the longest prompts come back soonest.
+      const tokens = 300 + Math.floor(random() * 30_000);
+      learner.observe(prefillWork(tokens, 0), 30 + 150 * random() + 1e6 / tokens);
+      const { tokenMs, pairMs } = learner.rates;
+      expect(tokenMs).toBeGreaterThan(0);
+      expect(pairMs).toBeGreaterThan(0);
+    }
+  });
+
   it("learns nothing from waits that are all overhead, or that were not measured", () => {
     const learner = new PrefillCostLearner();
     const before = learner.rates;

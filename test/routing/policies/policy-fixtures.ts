@@ -11,6 +11,7 @@ export const request: PolicyRequest = { model: "m", promptTokens: 1_000, segment
 export function candidate(id: string, change: Partial<Candidate> = {}): Candidate {
   return {
     id,
+    cluster: "local",
     hash: textHash(id),
     inFlight: 0,
     foreign: 0,

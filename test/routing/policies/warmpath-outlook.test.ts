@@ -40,8 +40,9 @@ function busyAccount(perS: number): PlacementOutlook {
   const account = new PlacementOutlook(0);
   for (let i = 0; i < 60 * perS; i++) {
     const atMs = NOW_MS - 60_000 + (1_000 * i) / perS;
-    const placement = { leaseId: `l${i}`, pod: new PodOutlook(0), segments: new Uint32Array(0), segmentTokens: 64 };
-    account.sent({ ...placement, promptTokens: 10, matchedTokens: 0, capacityTokens: undefined }, atMs);
+    const placement = { leaseId: `l${i}`, pod: new PodOutlook(0), segments: new Uint32Array(0), continued: undefined };
+    const tokens = { promptTokens: 10, matchedTokens: 0, capacityTokens: undefined };
+    account.sent({ ...placement, ...tokens, origin: "", cluster: "local" }, atMs);
     account.ended(`l${i}`, true, 300, atMs);
   }
   return account;
@@ -55,6 +56,20 @@ describe("warmpath with an account of what lies ahead", () => {
     ]);
     expect(chosen).toBe("long-gone");
     expect(term(0, "evictionMs")).toBeGreaterThan(term(1, "evictionMs") as number);
+  });
+
+  it("goes to the near cluster unless the far one saves more than the way takes", () => {
+    const account = new PlacementOutlook(0);
+    for (let i = 0; i < 500; i++) {
+      account.network.observe("", "near", 5, 0);
+      account.network.observe("", "far", 150, 0);
+    }
+    const near = (hitTokens: number) => ({ ...pod("near", { hitTokens }), cluster: "near" });
+    const far = (hitTokens: number) => ({ ...pod("far", { hitTokens }), cluster: "far" });
+    expect(decided([near(18_500), far(19_000)], account).chosen).toBe("near");
+    const { chosen, term } = decided([near(0), far(19_000)], account);
+    expect(chosen).toBe("far");
+    expect(term(1, "networkMs")).toBeCloseTo(150, 0);
   });
 
   it("does not mind what is cached where there is room for all", () => {
