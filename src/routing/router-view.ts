@@ -3,6 +3,8 @@ import type { HealthState } from "./health/pod-health.ts";
 import type { HeldView } from "./held-requests.ts";
 import type { HitTruthView } from "./hit-truth.ts";
 import type { LearnedRates } from "./learned-rates.ts";
+import type { OutlookLessons } from "./outlook/placement-outlook.ts";
+import type { PrefillRates } from "./outlook/prefill-cost.ts";
 import type { EngineGauges, Pod, PodFacts } from "./pod.ts";
 import type { PodClaimSizes } from "./pod-claims.ts";
 import type { RouterState } from "./router-state.ts";
@@ -23,6 +25,8 @@ export type RouterView = {
   readonly indexBytes: number;
   readonly truth: HitTruthView;
   readonly rates: LearnedRates;
+  /** What `warmpath` has learned: ms a new token and a pair of tokens cost a prefill, and how long answers are. */
+  readonly learned: PrefillRates & { readonly answerTokens: number; readonly network: OutlookLessons["network"] };
   /** Requests that wait for a pod, and what became of those that did. */
   readonly queue: HeldView;
   /** Moves to another pod that are allowed now, and those refused since the start. */
@@ -49,7 +53,7 @@ type PodView = PodFacts & {
 
 /** Makes the view. `leases` counts those opened and fallen since the start. */
 export function routerView(
-  { ledger, claims, truth, learner, held, health, registry }: RouterState,
+  { ledger, claims, truth, learner, outlook, held, health, registry }: RouterState,
   leases: { readonly opened: number; readonly fallen: number },
   nowMs: number,
 ): RouterView {
@@ -61,6 +65,7 @@ export function routerView(
     ...claims.view,
     truth: truth.view(),
     rates: learner.rates,
+    learned: { ...outlook.rates, answerTokens: outlook.answerTokens, network: outlook.lessons.network },
     queue: held.view(nowMs),
     retries: health.retryView(nowMs),
     pods: registry.pods.map((pod) => podView(pod, claims.podSizes(pod), healthOf.get(pod.id))),

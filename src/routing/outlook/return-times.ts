@@ -21,6 +21,9 @@ export type PausingSession = {
   spell?: number | undefined;
 };
 
+/** The life table as a checkpoint keeps it: by class and bin, in turn. Spells under way are not kept. */
+export type ReturnTable = { readonly idle: readonly number[]; readonly returned: readonly number[] };
+
 /**
  * When sessions come back: a life table of idle times (from the end of a turn to the next request) per class of turn
  * count. A bin's end is counted when it is reached, so sessions that never return are in the table as well.
@@ -40,6 +43,18 @@ export class ReturnTimes {
   #spellCount = 0;
   /** By bin: the first spell that has not reached its end. */
   readonly #cursors = new Float64Array(BINS);
+
+  get table(): ReturnTable {
+    return { idle: [...this.#idle], returned: [...this.#returned] };
+  }
+
+  /** Takes up a saved table; one of other bins is no use. */
+  restore({ idle, returned }: ReturnTable): void {
+    if (idle.length !== this.#idle.length || returned.length !== this.#returned.length) return;
+    this.#idle.set(idle);
+    this.#returned.set(returned);
+    this.#unsummed = STALE_AFTER;
+  }
 
   /** A session's turn has ended; its `idleSinceMs` and `turns` are set. */
   turnEnded(session: PausingSession, nowMs: number): void {
