@@ -40,6 +40,22 @@ const snapshotSchema = z.object({
     z.tuple([z.string(), z.object({ instance: z.string(), sequence: z.number(), retired: z.array(z.string()) })]),
   ),
   learned: z.object({ prefillTokens: count, prefillMs: count, textBytes: count, textTokens: count }),
+  // What cannot be read of it is learned again: the rest of the checkpoint is worth more.
+  outlook: z
+    .object({
+      prefill: z.object({
+        tokenToken: z.number(),
+        tokenPair: z.number(),
+        pairPair: z.number(),
+        tokenWait: z.number(),
+        pairWait: z.number(),
+      }),
+      answerTokens: count,
+      returns: z.object({ idle: z.array(count), returned: z.array(count) }),
+      network: z.array(z.tuple([z.string(), z.string(), count])),
+    })
+    .optional()
+    .catch(undefined),
   ejections: z.array(z.object({ podId: z.string(), remainingMs: count, ejections: count })).optional(),
   drain: z.object({ workTokens: count, busyMs: count }).optional(),
 });

@@ -1,6 +1,7 @@
 import type { FeedPosition } from "./feeds.ts";
 import type { SavedEjection } from "./health/pod-health.ts";
 import type { LearnedState } from "./learned-rates.ts";
+import type { OutlookLessons } from "./outlook/placement-outlook.ts";
 import type { PodFacts } from "./pod.ts";
 import type { DrainState } from "./queue/drain-rate.ts";
 import type { RouterState } from "./router-state.ts";
@@ -22,6 +23,8 @@ export type RouterSnapshot = {
   readonly leases: readonly AdoptedLease[];
   readonly feeds: readonly (readonly [string, FeedPosition])[];
   readonly learned: LearnedState;
+  /** What was learned of prefill, answers, returning conversations and the network. */
+  readonly outlook?: OutlookLessons | undefined;
   /** Pods that are left out for failing. */
   readonly ejections?: readonly SavedEjection[] | undefined;
   /** How fast work leaves the queue. */
@@ -30,7 +33,7 @@ export type RouterSnapshot = {
 
 /** What a checkpoint holds now. */
 export function snapshotOf(state: RouterState, nowMs: number): RouterSnapshot {
-  const { registry, ledger, feeds, learner, health, held } = state;
+  const { registry, ledger, feeds, learner, outlook, health, held } = state;
   return {
     pods: registry.pods.map((pod) => ({ source: pod.source, facts: pod.facts })),
     leases: [...ledger.values()].map((lease) => ({
@@ -44,6 +47,7 @@ export function snapshotOf(state: RouterState, nowMs: number): RouterSnapshot {
     })),
     feeds: feeds.entries(),
     learned: learner.state,
+    outlook: outlook.lessons,
     ejections: health.snapshot(nowMs),
     drain: held.drainState,
   };
@@ -51,9 +55,10 @@ export function snapshotOf(state: RouterState, nowMs: number): RouterSnapshot {
 
 /** Takes up a checkpoint but for its leases. The claims of its pods are in doubt from here on. */
 export function restoreSnapshot(state: RouterState, snapshot: RouterSnapshot, nowMs: number): void {
-  const { registry, claims, feeds, learner, health, held } = state;
+  const { registry, claims, feeds, learner, outlook, health, held } = state;
   feeds.restore(snapshot.feeds);
   learner.restore(snapshot.learned);
+  if (snapshot.outlook !== undefined) outlook.restore(snapshot.outlook);
   for (const { source, facts } of snapshot.pods) claims.doubt(registry.restore(source, facts, nowMs));
   health.setPods(registry.pods, nowMs);
   health.restore(snapshot.ejections ?? [], nowMs);

@@ -4,6 +4,8 @@ import type { HealthState } from "./health/pod-health.ts";
 import type { HeldView } from "./held-requests.ts";
 import type { HitTruthView } from "./hit-truth.ts";
 import type { LearnedRates } from "./learned-rates.ts";
+import type { OutlookLessons } from "./outlook/placement-outlook.ts";
+import type { PrefillRates } from "./outlook/prefill-cost.ts";
 import type { EngineGauges, Pod, PodFacts } from "./pod.ts";
 import type { PodClaimSizes } from "./pod-claims.ts";
 import type { RouterState } from "./router-state.ts";
@@ -24,6 +26,8 @@ export type RouterView = {
   readonly indexBytes: number;
   readonly truth: HitTruthView;
   readonly rates: LearnedRates;
+  /** What `warmpath` has learned: ms a new token and a pair of tokens cost a prefill, and how long answers are. */
+  readonly learned: PrefillRates & { readonly answerTokens: number; readonly network: OutlookLessons["network"] };
   /** Requests that wait for a pod, and what became of those that did. */
   readonly queue: HeldView;
   /** Moves to another pod that are allowed now, and those refused since the start. */
@@ -52,7 +56,7 @@ type PodView = PodFacts & {
 
 /** Makes the view. `leases` counts those opened and fallen since the start. */
 export function routerView(
-  { ledger, claims, truth, learner, held, health, registry, decisions }: RouterState,
+  { ledger, claims, truth, learner, outlook, held, health, registry, decisions }: RouterState,
   leases: { readonly opened: number; readonly fallen: number },
   nowMs: number,
 ): RouterView {
@@ -64,6 +68,7 @@ export function routerView(
     ...claims.view,
     truth: truth.view(),
     rates: learner.rates,
+    learned: { ...outlook.rates, answerTokens: outlook.answerTokens, network: outlook.lessons.network },
     queue: held.view(nowMs),
     retries: health.retryView(nowMs),
     decisions: decisions.view,

@@ -362,6 +362,23 @@ describe("a restarted router", () => {
     ]);
   });
 
+  it("has what the one before it learned", () => {
+    const before = routerWith("a");
+    for (let i = 0; i < 50; i++) {
+      const nowMs = 60_000 * i;
+      before.report(push([facts("a")]), nowMs);
+      const { leaseId } = placed(before.route(request(prompt(i % 5, 40 + i), { origin: "AMS" }), nowMs));
+      before.firstToken(leaseId, 80 + i, nowMs + 100);
+      const usage = { promptTokens: 2_560, cachedTokens: 0, completionTokens: 40 };
+      before.finish(leaseId, { kind: "completed", ...usage }, nowMs + 200);
+    }
+    const after = new Router({ instance: "r2", random: seededRandom(2), nowMs: 3_000_000 });
+    expect(after.inspect().learned).not.toEqual(before.inspect().learned);
+    after.restore(JSON.parse(JSON.stringify(before.snapshot(3_000_000))), 3_000_000);
+    expect(after.inspect().learned).toEqual(before.inspect().learned);
+    expect(after.snapshot(3_000_000).outlook).toEqual(before.snapshot(3_000_000).outlook);
+  });
+
   it("refuses the pushes that the one before it took", () => {
     const before = routerWith("a");
     const taken = push([facts("a")]);

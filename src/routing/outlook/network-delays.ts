@@ -22,6 +22,23 @@ export class NetworkDelays {
     return this.#byOrigin.get(origin) ?? NONE;
   }
 
+  /** Origin, cluster and delay of the pairs heard of last, `most` at most. */
+  entries(most: number): [string, string, number][] {
+    const all = [...this.#byOrigin].flatMap(([origin, delays]) =>
+      [...delays].map(([cluster, delayMs]): [string, string, number] => [origin, cluster, delayMs]),
+    );
+    return all.slice(-most);
+  }
+
+  /** Takes up saved entries. Only before anything was observed. */
+  restore(entries: readonly (readonly [string, string, number])[]): void {
+    for (const [origin, cluster, delayMs] of entries) {
+      const delays = this.#byOrigin.get(origin) ?? new Map<string, number>();
+      this.#byOrigin.set(origin, delays.set(cluster, delayMs));
+      this.#pairs++;
+    }
+  }
+
   /** A first token came `waitMs` after its request was sent, `predictedMs` of which are the pod's own work. */
   observe(origin: string, cluster: string, waitMs: number, predictedMs: number): void {
     if (!(waitMs >= 0)) return;

@@ -4,8 +4,15 @@ import { evictionCostMs } from "./eviction-cost.ts";
 import type { EvictionForecast } from "./forecast.ts";
 import { NetworkDelays } from "./network-delays.ts";
 import type { Chain, PodOutlook } from "./pod-outlook.ts";
-import { PrefillCostLearner, type PrefillRates, type PrefillWork, prefillMs, prefillWork } from "./prefill-cost.ts";
-import { ReturnTimes } from "./return-times.ts";
+import {
+  PrefillCostLearner,
+  type PrefillRates,
+  type PrefillSums,
+  type PrefillWork,
+  prefillMs,
+  prefillWork,
+} from "./prefill-cost.ts";
+import { type ReturnTable, ReturnTimes } from "./return-times.ts";
 
 /** Marks of chains kept: some thousand conversations. */
 const MOST_MARKS = 1 << 17;
@@ -50,6 +57,17 @@ type Placed = {
   readonly workBefore: PrefillWork;
 };
 
+/** What was learned, as a checkpoint keeps it: rates and habits, nothing of single conversations or pods. */
+export type OutlookLessons = {
+  readonly prefill: PrefillSums;
+  readonly answerTokens: number;
+  readonly returns: ReturnTable;
+  readonly network: readonly (readonly [origin: string, cluster: string, delayMs: number])[];
+};
+
+/** Of the network's delays a checkpoint keeps this many. */
+const MOST_KEPT_DELAYS = 256;
+
 /**
  * What lies ahead of a placement, per model: how fast prefill is, which conversations will come back, how busy the pods
  * are. Fed by the router with each placement, first token and end; read by `warmpath`. Bounded memory, no clock.
@@ -69,6 +87,23 @@ export class PlacementOutlook {
 
   get rates(): PrefillRates {
     return this.#prefill.rates;
+  }
+
+  get lessons(): OutlookLessons {
+    return {
+      prefill: this.#prefill.sums,
+      answerTokens: this.#answerTokens,
+      returns: this.returns.table,
+      network: this.network.entries(MOST_KEPT_DELAYS),
+    };
+  }
+
+  /** Takes up what was learned before a restart. Only before anything is sent. */
+  restore({ prefill, answerTokens, returns, network }: OutlookLessons): void {
+    this.#prefill.restore(prefill);
+    this.#answerTokens = answerTokens;
+    this.returns.restore(returns);
+    this.network.restore(network);
   }
 
   /** Mean length of an answer. */

@@ -42,6 +42,15 @@ const MOST_SURPRISE = 4;
 const LEAST_EVEN_CONTEXT = 8_000;
 const MOST_EVEN_CONTEXT = 512_000;
 
+/** The learned sums as a checkpoint keeps them. */
+export type PrefillSums = {
+  readonly tokenToken: number;
+  readonly tokenPair: number;
+  readonly pairPair: number;
+  readonly tokenWait: number;
+  readonly pairWait: number;
+};
+
 /**
  * Learns the rates of a deployment from waits for first tokens: least squares of the relative error over both of them,
  * with a fading memory.
@@ -63,6 +72,26 @@ export class PrefillCostLearner {
 
   get rates(): PrefillRates {
     return this.#rates;
+  }
+
+  get sums(): PrefillSums {
+    return {
+      tokenToken: this.#tokenToken,
+      tokenPair: this.#tokenPair,
+      pairPair: this.#pairPair,
+      tokenWait: this.#tokenWait,
+      pairWait: this.#pairWait,
+    };
+  }
+
+  /** Takes up saved sums. */
+  restore({ tokenToken, tokenPair, pairPair, tokenWait, pairWait }: PrefillSums): void {
+    this.#tokenToken = tokenToken;
+    this.#tokenPair = tokenPair;
+    this.#pairPair = pairPair;
+    this.#tokenWait = tokenWait;
+    this.#pairWait = pairWait;
+    this.#solve();
   }
 
   /** A first token came `waitMs` after a request was sent to a pod that had `work` to do before it, its own included. */

@@ -21,6 +21,9 @@ export type PausingSession = {
   spell?: number | undefined;
 };
 
+/** The life table as a checkpoint keeps it: by class and bin, in turn. Spells under way are not kept. */
+export type ReturnTable = { readonly idle: readonly number[]; readonly returned: readonly number[] };
+
 /**
  * When sessions come back: a life table of idle times (from the end of a turn to the next request) per class of turn
  * count. A bin's end is counted when it is reached, so sessions that never return are in the table as well.
@@ -42,6 +45,18 @@ export class ReturnTimes {
   readonly #cursors = new Float64Array(BINS);
 
   constructor() {
+    this.#sum();
+  }
+
+  get table(): ReturnTable {
+    return { idle: [...this.#idle], returned: [...this.#returned] };
+  }
+
+  /** Takes up a saved table; one of other bins is no use. */
+  restore({ idle, returned }: ReturnTable): void {
+    if (idle.length !== this.#idle.length || returned.length !== this.#returned.length) return;
+    this.#idle.set(idle);
+    this.#returned.set(returned);
     this.#sum();
   }
 
