@@ -49,11 +49,17 @@ export class HeldRequests {
   /** Mean length of the answers; undefined before the first one. */
   #outputTokens: number | undefined;
 
-  constructor(rules: QueueRules, workCost: () => WorkCost) {
+  /** `settledFromMs`: from then on the router knows all that is on the pods, and a wait is a wait for room. */
+  constructor(rules: QueueRules, workCost: () => WorkCost, settledFromMs: number) {
     this.#rules = rules;
     this.#workCost = workCost;
     const weightOf = (key: string) => this.#weights.get(key) ?? 1;
-    this.#settings = queueSettings({ workCost, weightOf, mostWaiting: rules.mostWaiting });
+    this.#settings = queueSettings({
+      workCost,
+      weightOf,
+      mostWaiting: rules.mostWaiting,
+      drainMeasuredFromMs: settledFromMs,
+    });
     this.#queue = new RequestQueue(this.#settings);
   }
 

@@ -62,7 +62,7 @@ export class Router {
   readonly #policies = new PoliciesInUse();
   #rules = RULES_OF_OLD_CALLERS;
   readonly #health = new FleetHealth(this.#rules.health);
-  readonly #held = new HeldRequests(this.#rules.queue, () => workCostAt(this.#learner.rates.prefillTokensPerMs));
+  readonly #held: HeldRequests;
   readonly #dispatch: Dispatch;
   /** Of the model's settings, as the last request brought it. */
   #segmentBytes = 256;
@@ -91,6 +91,11 @@ export class Router {
     const { mostClaims, mostIndexBytes, claimTtlMs: ttlMs } = this.#limits;
     this.#claims = new PodClaims({ mostClaims, mostIndexBytes, ttlMs }, options.nowMs);
     this.keeper = new ClaimKeeper(this.#registry, this.#claims);
+    this.#held = new HeldRequests(
+      this.#rules.queue,
+      () => workCostAt(this.#learner.rates.prefillTokensPerMs),
+      options.nowMs + this.#limits.adoptionMs,
+    );
     this.#dispatch = new Dispatch(this.#held, {
       podsFor: ({ model, excludedPods }, nowMs) =>
         this.#podsFor(model, excludedPods ? new Set(excludedPods) : NONE, nowMs),

@@ -274,6 +274,23 @@ describe("rules", () => {
 });
 
 describe("a restarted router", () => {
+  it("does not take the time until it knows that pods are free for the time that work takes", () => {
+    const { router, report, held, released } = fleet(["a"], { queue: { mostInFlight: 4 } });
+    const believed = router.inspect().queue.tokensPerMs;
+    for (let round = 1; round <= 20; round++) {
+      const atMs = 900 * round;
+      report([facts("a")], atMs, { running: 4, waiting: 0, ageMs: 0 });
+      const waiting = Array.from({ length: 4 }, (_, i) => held(atMs + i + 1));
+      report([facts("a")], atMs + 100, { running: 0, waiting: 0, ageMs: 0 });
+      for (const heldId of waiting) {
+        const placed = released.get(heldId);
+        if (!placed?.ok) throw new Error(`${heldId} has no pod`);
+        router.finish(placed.leaseId, { kind: "completed" }, atMs + 700);
+      }
+    }
+    expect(router.inspect().queue).toMatchObject({ placed: 80, tokensPerMs: believed });
+  });
+
   it("keeps ejections and the pace of its queue", () => {
     const { router, placed } = fleet(["a", "b"], { health: { consecutiveFailures: 1 } });
     const failed = placed(0);

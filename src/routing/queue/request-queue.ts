@@ -32,7 +32,7 @@ export class RequestQueue<Payload> {
     this.#settings = settings;
     this.#room = new WaitingRoom(settings);
     this.#promises = new RetryPromises(settings);
-    this.#drain = new DrainRate(settings.drainMemoryMs, settings.drainPrior);
+    this.#drain = new DrainRate(settings.drainMemoryMs, settings.drainPrior, settings.drainMeasuredFromMs);
   }
 
   get size(): number {
