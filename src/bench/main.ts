@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { chaosCommand } from "./chaos/chaos-command.ts";
+import { checkpointCommand } from "./checkpoint/checkpoint-command.ts";
 import { collectorCommand } from "./collector/collector-command.ts";
 import { coreCommand } from "./core-command.ts";
 import { exactCommand } from "./exact/exact-command.ts";
@@ -16,6 +17,7 @@ const program = new Command("bench")
   .addCommand(chaosCommand())
   .addCommand(overloadCommand())
   .addCommand(proxyCommand())
+  .addCommand(checkpointCommand())
   .addCommand(fleetCommand())
   .addCommand(coreCommand())
   .addCommand(collectorCommand());

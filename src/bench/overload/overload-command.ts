@@ -63,11 +63,7 @@ function overloadTable(row: OverloadRow): string[] {
     ["time to a refusal", inMs(refusalMs)],
     ["Retry-After p50, p90, max", `${fixed(retryAfterS.p50)}, ${fixed(retryAfterS.p90)}, ${retryAfterS.max} s`],
     ["retries, of them served", `${row.retries}, ${percent(row.retriesServedShare)}`, "90 %"],
-    [
-      "  that came in the overload",
-      `${row.retriesInOverload}, ${percent(row.retriesInOverloadServedShare)}`,
-      "90 %",
-    ],
+    ["  that came in the overload", `${row.retriesInOverload}, ${percent(row.retriesInOverloadServedShare)}`, "90 %"],
     ["  that waited in vain", `${row.retriesWaitedInVain}`],
     [`light key alone (${lightIdle.requests}): TTFT`, inMs(lightIdle.ttftMs)],
     ["  answer", inMs(lightIdle.answerMs)],

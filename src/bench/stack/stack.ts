@@ -75,9 +75,9 @@ export type StackOptions = {
   readonly signal: AbortSignal;
 };
 
-/** Builds the Worker into a folder, for any number of stacks. */
-export function buildStackBundle(folder: string): Promise<Bundle> {
-  return buildBundle(folder, [CLUSTER_KEY_VARIABLE]);
+/** Builds the Worker into a folder, for any number of stacks. `variables`: what else of its environment it is to see. */
+export function buildStackBundle(folder: string, variables: readonly string[] = []): Promise<Bundle> {
+  return buildBundle(folder, [CLUSTER_KEY_VARIABLE, ...variables]);
 }
 
 /** Starts a stack and resolves when the edge knows every pod as ready. Leaves nothing behind if it rejects. */
@@ -176,10 +176,7 @@ async function settingsFor(
   return {
     clusters: [{ name: CLUSTER, upstream: { kind: "direct" }, pushKeys: [CLUSTER_KEY_VARIABLE] }],
     models: [{ name: model, prompt: await qwenPromptSettings(), queue }],
-    keys: [
-      { id: "demo", sha256: keySha256, debug: true },
-      ...tenants.map(({ id, sha256 }) => ({ id, sha256 })),
-    ],
+    keys: [{ id: "demo", sha256: keySha256, debug: true }, ...tenants.map(({ id, sha256 }) => ({ id, sha256 }))],
     limits,
   };
 }
