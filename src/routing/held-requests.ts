@@ -31,7 +31,6 @@ const DEADLINE_MS = 120_000;
 const OUTPUT_TOKENS = 256;
 const MOST_WEIGHTS = 4_096;
 const LEAST_RETRY_MS = 1_000;
-const MOST_RETRY_MS = 60_000;
 
 /**
  * The requests of one model that have no pod yet: those that wait for room, in the queue, and those that wait for a first
@@ -159,10 +158,12 @@ export class HeldRequests {
   /** Takes out those whose time is over. `podsKnown`: of the model, ready or not. */
   expire(nowMs: number, podsKnown: number): Unplaced[] {
     const overdue = this.#queue.expire(nowMs);
-    const retryAfterMs = overdue.length === 0 ? 0 : this.#retryAfterMs(nowMs);
     const podless = this.#podless.expire(nowMs);
     return [
-      ...overdue.map(({ id }): Unplaced => ({ id, refusal: { ok: false, reason: "waited_too_long", retryAfterMs } })),
+      ...overdue.map((request): Unplaced => {
+        const retryAfterMs = Math.max(LEAST_RETRY_MS, this.#queue.comeBackInMs(request, nowMs));
+        return { id: request.id, refusal: { ok: false, reason: "waited_too_long", retryAfterMs } };
+      }),
       ...podless.map(({ id }): Unplaced => ({ id, refusal: { ok: false, reason: "no_endpoints", podsKnown } })),
     ];
   }
@@ -198,12 +199,6 @@ export class HeldRequests {
   #firstByteMs(request: RouteRequest, lengths: PromptWork & { outputTokens: number }, residence?: Residence): number {
     const firstTokenMs = Math.max(residence?.firstTokenMs ?? 0, ownPrefillMs(lengths, this.#workCost()));
     return request.streamed === false ? firstTokenMs + (residence?.decodeMs ?? 0) : firstTokenMs;
-  }
-
-  /** What waits, at the measured pace. */
-  #retryAfterMs(nowMs: number): number {
-    const { workTokens, tokensPerMs } = this.#queue.inspect(nowMs);
-    return Math.min(MOST_RETRY_MS, Math.max(LEAST_RETRY_MS, workTokens / tokensPerMs));
   }
 }
 

@@ -260,6 +260,19 @@ describe("the time to come back", () => {
     expect(queue.inspect(10_000).promises).toBe(0);
   });
 
+  it("is held for one that waited in vain too, behind those that were told before it", () => {
+    const queue = flatQueue({ mostWaiting: 5, shareOfFree: 1_000_000, promisedShare: 1 });
+    const late = asked("late", { deadlineAtMs: 1_000 });
+    queue.offer(late, 0);
+    for (let i = 0; i < 4; i++) queue.offer(asked(`r${i}`), 0);
+    const told = queue.offer(asked("told"), 999);
+    expect(queue.expire(1_000)).toEqual([late]);
+    expect(told).toMatchObject({ ok: false });
+    expect(queue.inspect(1_000).promises).toBe(1);
+    expect(queue.comeBackInMs(late, 1_000)).toBeGreaterThanOrEqual(100);
+    expect(queue.inspect(1_000).promises).toBe(2);
+  });
+
   it("is never later than the bound", () => {
     const queue = flatQueue({ mostRetryAfterMs: 5_000 });
     for (let i = 0; i < 200; i++) queue.offer(asked(`r${i}`), 0);
