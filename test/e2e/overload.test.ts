@@ -141,10 +141,10 @@ describe("a fleet asked for twice what it can serve", () => {
     expect(refused.every(({ retryAfterS = 0 }) => retryAfterS >= 1)).toBe(true);
     expect(Math.max(...all.map(({ headersMs }) => headersMs))).toBeLessThan(DEADLINE_MS + 500);
     const late = refused.filter(({ headersMs }) => headersMs > 0.9 * DEADLINE_MS);
-    expect(late.length, "most are refused at once").toBeLessThan(0.3 * refused.length);
+    expect(late.length, "most are refused at once").toBeLessThan(0.1 * refused.length);
 
     expect(retries.length).toBeGreaterThan(20);
-    expect(shareOk(retries)).toBeGreaterThan(0.6);
+    expect(shareOk(retries)).toBeGreaterThanOrEqual(0.9);
 
     expect(shareOk(light)).toBe(1);
     expect(

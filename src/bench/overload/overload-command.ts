@@ -68,6 +68,7 @@ function overloadTable(row: OverloadRow): string[] {
     [`light key alone (${lightIdle.requests}): TTFT`, inMs(lightIdle.ttftMs)],
     ["  answer", inMs(lightIdle.answerMs)],
     [`light key in the overload (${light.requests}): TTFT`, inMs(light.ttftMs)],
+    ["  of it until it had a pod", inMs(light.routeMs)],
     ["  answer", inMs(light.answerMs)],
     ["  refused", `${row.lightRefused}`, "0"],
     ["light key's p99 by its idle one: TTFT", fixed(row.lightTtftRatio, 2), "2"],

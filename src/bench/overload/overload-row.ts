@@ -1,3 +1,4 @@
+import { serverTimingMs } from "../load/call-outcome.ts";
 import type { LoadTruth } from "../replay/load-truth.ts";
 import { percentile, rounded } from "../report/percentiles.ts";
 import { quotient } from "../report/quotient.ts";
@@ -9,8 +10,13 @@ const AT_ONCE_MS = 500;
 /** Two percentiles, in ms. */
 export type Percentiles = { readonly p50: number; readonly p99: number };
 
-/** Of a key's served requests. `answerMs`: to the end of the answer. */
-export type KeyFigures = { readonly requests: number; readonly ttftMs: Percentiles; readonly answerMs: Percentiles };
+/** Of a key's served requests. `routeMs`: until they had a pod. `answerMs`: to the end of the answer. */
+export type KeyFigures = {
+  readonly requests: number;
+  readonly routeMs: Percentiles;
+  readonly ttftMs: Percentiles;
+  readonly answerMs: Percentiles;
+};
 
 /** The row of `scripts/bench overload`. Rates are of the time in which load was offered. */
 export type OverloadRow = {
@@ -145,6 +151,7 @@ function keyFigures(sendings: readonly Sending[]): KeyFigures {
   const served = sendings.filter(isServed).map(({ outcome }) => outcome);
   return {
     requests: served.length,
+    routeMs: percentiles(served.map((outcome) => serverTimingMs(outcome, "route") ?? 0)),
     ttftMs: percentiles(served.map(({ ttftMs = 0 }) => ttftMs)),
     answerMs: percentiles(served.map(({ endMs }) => endMs)),
   };
