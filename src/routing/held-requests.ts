@@ -1,4 +1,5 @@
 import type { Arrival } from "./arrival.ts";
+import { FirstTokenTimes } from "./first-token-times.ts";
 import { paceOf, type Residence, residenceOn } from "./fleet-pace.ts";
 import { movingMean } from "./moving-mean.ts";
 import type { HeldRequest, LeaseOutcome, RouteRefusal, RouteRequest } from "./placement.ts";
@@ -42,6 +43,7 @@ export class HeldRequests {
   readonly #podless = new PodlessRequests();
   /** By lease: requests that were placed out of the queue and have not ended. */
   readonly #charged = new Map<string, QueuedRequest<Arrival>>();
+  readonly #firstTokens = new FirstTokenTimes();
   readonly #settings: QueueSettings;
   #queue: RequestQueue<Arrival>;
   #rules: QueueRules;
@@ -173,6 +175,11 @@ export class HeldRequests {
     return this.#charged.has(leaseId);
   }
 
+  /** A first token came, so long after its request was sent to its pod. */
+  firstToken(waitMs: number): void {
+    this.#firstTokens.observe(waitMs);
+  }
+
   /** A lease was closed: what the request really took is what its key pays. */
   finished(leaseId: string, { promptTokens, completionTokens }: Partial<LeaseOutcome>): void {
     if (completionTokens !== undefined) this.#outputTokens = movingMean(this.#outputTokens, completionTokens);
@@ -195,9 +202,10 @@ export class HeldRequests {
     this.#queue.assumePace(paceOf(pods, residence, tokensOf));
   }
 
-  /** Who leaves the queue still has to wait for this long for the first byte, or has its deadline missed on the pod. */
+  /** Who leaves the queue still may have to wait for this long for the first byte, or has its deadline missed on the pod. */
   #firstByteMs(request: RouteRequest, lengths: PromptWork & { outputTokens: number }, residence?: Residence): number {
-    const firstTokenMs = Math.max(residence?.firstTokenMs ?? 0, ownPrefillMs(lengths, this.#workCost()));
+    const expectedMs = Math.max(residence?.firstTokenMs ?? 0, ownPrefillMs(lengths, this.#workCost()));
+    const firstTokenMs = expectedMs + this.#firstTokens.marginMs;
     return request.streamed === false ? firstTokenMs + (residence?.decodeMs ?? 0) : firstTokenMs;
   }
 }

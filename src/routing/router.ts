@@ -186,6 +186,7 @@ export class Router {
     this.#outlook.firstToken(leaseId, waitMs, nowMs);
     this.#learner.observeFirstToken(lease.workAtSendTokens, waitMs);
     lease.pod.firstTokenMs = movingMean(lease.pod.firstTokenMs, waitMs);
+    this.#held.firstToken(waitMs);
     this.#pump(nowMs);
   }
 

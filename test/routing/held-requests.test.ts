@@ -209,6 +209,28 @@ describe("a held request", () => {
     expect(router.nextDeadlineAtMs).toBeUndefined();
   });
 
+  it("is refused the earlier before its deadline the more first tokens vary", () => {
+    const untilRefusedMs = (waitsMs: readonly number[]): number => {
+      const { router, placed, held } = fleet(["a"], one);
+      let nowMs = 0;
+      for (const waitMs of waitsMs) {
+        const { leaseId } = placed(nowMs);
+        router.firstToken(leaseId, waitMs, nowMs + waitMs);
+        nowMs += 1_000;
+        router.finish(leaseId, { kind: "completed" }, nowMs);
+      }
+      placed(nowMs);
+      held(nowMs, { deadlineMs: 10_000 });
+      return (router.nextDeadlineAtMs ?? 0) - nowMs;
+    };
+    const steady = untilRefusedMs(Array(50).fill(400));
+    const varying = untilRefusedMs([...Array(50).keys()].map((i) => (i % 2 === 0 ? 200 : 600)));
+    expect(steady).toBeGreaterThan(9_500);
+    // Deviations are 200 ms.
+    expect(steady - varying).toBeGreaterThan(700);
+    expect(steady - varying).toBeLessThan(1_000);
+  });
+
   it("is not taken in where it would wait in vain, and neither is one of an unknown policy", () => {
     const { placed, held, ask } = fleet(["a"], one);
     placed(0);
