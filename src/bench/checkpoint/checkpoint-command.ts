@@ -54,7 +54,7 @@ function checkpointTable(row: CheckpointRow): string[] {
     ["checkpoints off", inMs(offMs)],
     ["p50, on by off", `${fixed(row.p50Ratio, 3)} +/- ${fixed(row.p50RatioHalfRange, 3)}`],
     ["p99, on by off", `${fixed(row.p99Ratio, 3)} +/- ${fixed(row.p99RatioHalfRange, 3)}`],
-    ["stored with, without", `${row.onStoredBytes}, ${row.offStoredBytes} bytes`],
+    ["stored", `${fixed(row.storedBytes / 1e6, 1)} MB`],
   ];
   return tableLines(
     [

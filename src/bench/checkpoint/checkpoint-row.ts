@@ -26,9 +26,8 @@ export type CheckpointRow = {
   readonly p99Ratio: number;
   readonly p99RatioHalfRange: number;
   readonly repeats: number;
-  /** Bytes written to storage by the router with checkpoints, and by the one without. */
-  readonly onStoredBytes: number;
-  readonly offStoredBytes: number;
+  /** Bytes on disk of the router with checkpoints. */
+  readonly storedBytes: number;
 };
 
 type Counts = Omit<CheckpointRow, keyof ReturnType<typeof latencyFigures>>;

@@ -15,7 +15,7 @@ const CAPACITY_TOKENS = 1_600_000;
 export type WarmpathTarget = {
   readonly url: string;
   readonly apiKey: string;
-  /** Open leases, and (segment, pod) pairs in the index. */
+  /** Open leases, (segment, pod) pairs in the index, and when its state was last stored. */
   readonly figures: () => Promise<RouterFigures>;
   readonly stop: () => Promise<void>;
 };
@@ -25,6 +25,7 @@ const figuresSchema = z.looseObject({
   pods: z.array(z.unknown()),
   confirmedClaims: z.number().default(0),
   speculativeClaims: z.number().default(0),
+  storage: z.object({ savedMsAgo: z.number().optional() }).default({}),
 });
 export type RouterFigures = z.infer<typeof figuresSchema>;
 

@@ -7,8 +7,7 @@ const counts = {
   claimChangesPerS: 10_000,
   leasesPerS: 100,
   requests: 12,
-  onStoredBytes: 12_000_000,
-  offStoredBytes: 0,
+  storedBytes: 12_000_000,
 };
 
 describe("a row of bench checkpoint", () => {
