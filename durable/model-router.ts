@@ -32,6 +32,12 @@ const POD_LIST_MS = 1_000;
 /** While requests are held it also looks for those whose time is over, and for pods that have worked off their backlog. */
 const HELD_SWEEP_MS = 1_000;
 
+/**
+ * What the object reads of its bindings. `WARMPATH_CHECKPOINTS=off` is for measuring what checkpoints cost (`scripts/bench
+ * checkpoint`): nothing outlives a restart then.
+ */
+type RouterBindings = { readonly WARMPATH_CHECKPOINTS?: string };
+
 /** What a push's reply says, or that its numbers were taken before. */
 export type IngestReply =
   | { readonly ok: true; readonly reply: PushReply }
@@ -65,7 +71,8 @@ export class ModelRouter extends DurableObject {
       nowMs,
       released: (heldId, result) => this.#release(heldId, result),
     });
-    this.#storage = new RouterStorage(ctx, nowMs);
+    const { WARMPATH_CHECKPOINTS } = env as RouterBindings;
+    this.#storage = new RouterStorage(ctx, nowMs, WARMPATH_CHECKPOINTS !== "off");
     this.#storage.load(this.#router, nowMs);
     const router = this.#router;
     this.#keeper = {

@@ -22,11 +22,14 @@ export type StorageView = WritesView & {
 export class RouterStorage {
   readonly #storage: DurableObjectStorage;
   readonly #writes: StorageWrites;
+  readonly #writesState: boolean;
   #foundVersion = 0;
   #version = 0;
   #savedAtMs: number | undefined;
 
-  constructor({ id, storage }: DurableObjectState, nowMs: number) {
+  /** `writesState` false: nothing is saved. Alarms are set all the same. */
+  constructor({ id, storage }: DurableObjectState, nowMs: number, writesState: boolean) {
+    this.#writesState = writesState;
     this.#storage = storage;
     this.#writes = new StorageWrites(storage, id.toString(), nowMs);
   }
@@ -50,7 +53,7 @@ export class RouterStorage {
 
   /** Writes what has changed and is due. */
   save(router: Router, nowMs: number): void {
-    if (this.#isNewer) return;
+    if (this.#isNewer || !this.#writesState) return;
     const { sql } = this.#storage;
     this.#writes.write(() => {
       if (this.#version < SCHEMA_VERSION) migrate(this.#storage, this.#version);

@@ -1,9 +1,11 @@
 import { Command } from "commander";
 import { chaosCommand } from "./chaos/chaos-command.ts";
+import { checkpointCommand } from "./checkpoint/checkpoint-command.ts";
 import { collectorCommand } from "./collector/collector-command.ts";
 import { coreCommand } from "./core-command.ts";
 import { exactCommand } from "./exact/exact-command.ts";
 import { fleetCommand } from "./fleet/fleet-command.ts";
+import { overloadCommand } from "./overload/overload-command.ts";
 import { proxyCommand } from "./proxy/proxy-command.ts";
 import { replayCommand } from "./replay/replay-command.ts";
 import { Interrupted } from "./stack/until-interrupted.ts";
@@ -13,7 +15,9 @@ const program = new Command("bench")
   .addCommand(replayCommand())
   .addCommand(exactCommand())
   .addCommand(chaosCommand())
+  .addCommand(overloadCommand())
   .addCommand(proxyCommand())
+  .addCommand(checkpointCommand())
   .addCommand(fleetCommand())
   .addCommand(coreCommand())
   .addCommand(collectorCommand());

@@ -1,4 +1,5 @@
 import type { Arrival } from "./arrival.ts";
+import { FirstTokenTimes } from "./first-token-times.ts";
 import { paceOf, type Residence, residenceOn } from "./fleet-pace.ts";
 import { movingMean } from "./moving-mean.ts";
 import type { HeldRequest, LeaseOutcome, RouteRefusal, RouteRequest } from "./placement.ts";
@@ -31,7 +32,6 @@ const DEADLINE_MS = 120_000;
 const OUTPUT_TOKENS = 256;
 const MOST_WEIGHTS = 4_096;
 const LEAST_RETRY_MS = 1_000;
-const MOST_RETRY_MS = 60_000;
 
 /**
  * The requests of one model that have no pod yet: those that wait for room, in the queue, and those that wait for a first
@@ -43,17 +43,24 @@ export class HeldRequests {
   readonly #podless = new PodlessRequests();
   /** By lease: requests that were placed out of the queue and have not ended. */
   readonly #charged = new Map<string, QueuedRequest<Arrival>>();
+  readonly #firstTokens = new FirstTokenTimes();
   readonly #settings: QueueSettings;
   #queue: RequestQueue<Arrival>;
   #rules: QueueRules;
   /** Mean length of the answers; undefined before the first one. */
   #outputTokens: number | undefined;
 
-  constructor(rules: QueueRules, workCost: () => WorkCost) {
+  /** `settledFromMs`: from then on the router knows all that is on the pods, and a wait is a wait for room. */
+  constructor(rules: QueueRules, workCost: () => WorkCost, settledFromMs: number) {
     this.#rules = rules;
     this.#workCost = workCost;
     const weightOf = (key: string) => this.#weights.get(key) ?? 1;
-    this.#settings = queueSettings({ workCost, weightOf, mostWaiting: rules.mostWaiting });
+    this.#settings = queueSettings({
+      workCost,
+      weightOf,
+      mostWaiting: rules.mostWaiting,
+      drainMeasuredFromMs: settledFromMs,
+    });
     this.#queue = new RequestQueue(this.#settings);
   }
 
@@ -147,10 +154,12 @@ export class HeldRequests {
   /** Takes out those whose time is over. `podsKnown`: of the model, ready or not. */
   expire(nowMs: number, podsKnown: number): Unplaced[] {
     const overdue = this.#queue.expire(nowMs);
-    const retryAfterMs = overdue.length === 0 ? 0 : this.#retryAfterMs(nowMs);
     const podless = this.#podless.expire(nowMs);
     return [
-      ...overdue.map(({ id }): Unplaced => ({ id, refusal: { ok: false, reason: "waited_too_long", retryAfterMs } })),
+      ...overdue.map((request): Unplaced => {
+        const retryAfterMs = Math.max(LEAST_RETRY_MS, this.#queue.comeBackInMs(request, nowMs));
+        return { id: request.id, refusal: { ok: false, reason: "waited_too_long", retryAfterMs } };
+      }),
       ...podless.map(({ id }): Unplaced => ({ id, refusal: { ok: false, reason: "no_endpoints", podsKnown } })),
     ];
   }
@@ -158,6 +167,11 @@ export class HeldRequests {
   /** Whether the lease's request waited in the queue before. */
   hasWaited(leaseId: string): boolean {
     return this.#charged.has(leaseId);
+  }
+
+  /** A first token came, so long after its request was sent to its pod. */
+  firstToken(waitMs: number): void {
+    this.#firstTokens.observe(waitMs);
   }
 
   /** A lease was closed: what the request really took is what its key pays. */
@@ -200,16 +214,11 @@ export class HeldRequests {
     this.#queue.assumePace(paceOf(pods, residence, tokensOf));
   }
 
-  /** Who leaves the queue still has to wait for this long for the first byte, or has its deadline missed on the pod. */
+  /** Who leaves the queue still may have to wait for this long for the first byte, or has its deadline missed on the pod. */
   #firstByteMs(request: RouteRequest, lengths: PromptWork & { outputTokens: number }, residence?: Residence): number {
-    const firstTokenMs = Math.max(residence?.firstTokenMs ?? 0, ownPrefillMs(lengths, this.#workCost()));
+    const expectedMs = Math.max(residence?.firstTokenMs ?? 0, ownPrefillMs(lengths, this.#workCost()));
+    const firstTokenMs = expectedMs + this.#firstTokens.marginMs;
     return request.streamed === false ? firstTokenMs + (residence?.decodeMs ?? 0) : firstTokenMs;
-  }
-
-  /** What waits, at the measured pace. */
-  #retryAfterMs(nowMs: number): number {
-    const { workTokens, tokensPerMs } = this.#queue.inspect(nowMs);
-    return Math.min(MOST_RETRY_MS, Math.max(LEAST_RETRY_MS, workTokens / tokensPerMs));
   }
 }
 

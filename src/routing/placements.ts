@@ -143,7 +143,7 @@ export class Placements {
 
   /** The first body byte came, `waitMs` after it was sent. False: it had come before, or the lease is not open. */
   firstToken(leaseId: string, waitMs: number, nowMs: number): boolean {
-    const { ledger, health, outlook, learner, decisions } = this.#state;
+    const { ledger, health, outlook, learner, decisions, held } = this.#state;
     const lease = ledger.get(leaseId);
     if (lease === undefined || lease.firstTokenAtMs !== undefined) return false;
     ledger.firstToken(lease, nowMs);
@@ -153,6 +153,7 @@ export class Placements {
     outlook.firstToken(leaseId, waitMs, nowMs);
     learner.observeFirstToken(lease.workAtSendTokens, waitMs);
     lease.pod.firstTokenMs = movingMean(lease.pod.firstTokenMs, waitMs);
+    held.firstToken(waitMs);
     return true;
   }
 

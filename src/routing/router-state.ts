@@ -48,7 +48,7 @@ export function newRouterState(limits: RouterLimits, nowMs: number, instance: st
     outlook: new PlacementOutlook(nowMs),
     policies: new PoliciesInUse(),
     health: new FleetHealth(health),
-    held: new HeldRequests(queue, () => workCostAt(learner.rates.prefillTokensPerMs)),
+    held: new HeldRequests(queue, () => workCostAt(learner.rates.prefillTokensPerMs), nowMs + limits.adoptionMs),
     decisions: new DecisionLog(decisions, instance, nowMs),
   };
 }

@@ -1,8 +1,8 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import type { ModelRouter } from "../../durable/model-router.ts";
-import { SCHEMA_VERSION } from "../../durable/schema.ts";
+import { ModelRouter } from "../../durable/model-router.ts";
+import { SCHEMA_VERSION, storedVersion } from "../../durable/schema.ts";
 import type { ClusterName } from "../../src/protocol/identifiers.ts";
 import type { ClaimChange, PodReport, PushMessage } from "../../src/protocol/push-message.ts";
 
@@ -299,5 +299,19 @@ describe("schema versions", () => {
     expect((await harness.stub.inspect()).pods).toEqual([]);
     await harness.reply(2, [{ kind: "restate", pod: POD, epoch: "1" }, store]);
     expect((await harness.route()).matchedTokens).toBeGreaterThan(5_900);
+  });
+});
+
+describe("a router whose checkpoints are switched off to be measured without", () => {
+  it("routes and stores nothing", async () => {
+    const stub = env.MODEL_ROUTER.getByName(`m-${crypto.randomUUID()}`);
+    const [placed, version] = await runInDurableObject(stub, (_, state) => {
+      const router = new ModelRouter(state, { ...env, WARMPATH_CHECKPOINTS: "off" });
+      router.ingest(push(1, [{ kind: "restate", pod: POD, epoch: "1" }, store]));
+      const reply = router.route(call);
+      router.alarm();
+      return [reply.ok, storedVersion(state.storage.sql)];
+    });
+    expect([placed, version]).toEqual([true, 0]);
   });
 });

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { newApiKey } from "../../src/protocol/api-key.ts";
 import { type LiveStack, MODEL, SECRETS, startStack } from "./live-stack.ts";
+import { chatRequest, rawClient } from "./raw-client.ts";
 
 /** Each of two engines runs two requests at a time, each for about a second. */
 const RUNNING = 2;
@@ -48,19 +49,13 @@ type Answer = {
 
 let sent = 0;
 
-function ask(body: object = {}): RequestInit {
+function question(body: object = {}): object {
   const messages = [{ role: "user", content: `Tell me about number ${sent++}.` }];
-  return {
-    method: "POST",
-    body: JSON.stringify({
-      model: MODEL,
-      messages,
-      max_tokens: ANSWER_TOKENS,
-      ignore_eos: true,
-      stream: true,
-      ...body,
-    }),
-  };
+  return { model: MODEL, messages, max_tokens: ANSWER_TOKENS, ignore_eos: true, stream: true, ...body };
+}
+
+function ask(body: object = {}): RequestInit {
+  return { method: "POST", body: JSON.stringify(question(body)) };
 }
 
 async function chat(key: keyof typeof keys, init: RequestInit, attempt = 1): Promise<Answer> {
@@ -141,10 +136,10 @@ describe("a fleet asked for twice what it can serve", () => {
     expect(refused.every(({ retryAfterS = 0 }) => retryAfterS >= 1)).toBe(true);
     expect(Math.max(...all.map(({ headersMs }) => headersMs))).toBeLessThan(DEADLINE_MS + 500);
     const late = refused.filter(({ headersMs }) => headersMs > 0.9 * DEADLINE_MS);
-    expect(late.length, "most are refused at once").toBeLessThan(0.3 * refused.length);
+    expect(late.length, "most are refused at once").toBeLessThan(0.1 * refused.length);
 
     expect(retries.length).toBeGreaterThan(20);
-    expect(shareOk(retries)).toBeGreaterThan(0.6);
+    expect(shareOk(retries)).toBeGreaterThanOrEqual(0.9);
 
     expect(shareOk(light)).toBe(1);
     expect(
@@ -160,11 +155,10 @@ describe("a fleet asked for twice what it can serve", () => {
     const full = Array.from({ length: RUNNING * ENGINES }, () => chat("heavy", ask({ max_tokens: 256 })));
     const waiting = async () => (await stack.inspect()).queue.waiting;
     await vi.waitFor(async () => expect((await stack.inspect()).leases).toBe(RUNNING * ENGINES), { interval: 20 });
-    const leaving = new AbortController();
-    const gone = chat("light", { ...ask(), signal: leaving.signal });
+    // By a reset: plain workerd does not notice a connection that is closed in order while it has nothing to write.
+    const leaving = await rawClient(stack, chatRequest(stack, question()).replace(stack.apiKey, keys.light));
     await vi.waitFor(async () => expect(await waiting()).toBe(1), { interval: 20 });
-    leaving.abort();
-    await expect(gone).rejects.toThrow();
+    await leaving.leave("RST");
     await vi.waitFor(async () => expect(await waiting()).toBe(0), { timeout: 3_000, interval: 20 });
     expect((await stack.inspect()).queue.removed).toBeGreaterThan(0);
     await Promise.all(full);

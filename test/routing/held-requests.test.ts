@@ -209,6 +209,28 @@ describe("a held request", () => {
     expect(router.nextDeadlineAtMs).toBeUndefined();
   });
 
+  it("is refused the earlier before its deadline the more first tokens vary", () => {
+    const untilRefusedMs = (waitsMs: readonly number[]): number => {
+      const { router, placed, held } = fleet(["a"], one);
+      let nowMs = 0;
+      for (const waitMs of waitsMs) {
+        const { leaseId } = placed(nowMs);
+        router.firstToken(leaseId, waitMs, nowMs + waitMs);
+        nowMs += 1_000;
+        router.finish(leaseId, { kind: "completed" }, nowMs);
+      }
+      placed(nowMs);
+      held(nowMs, { deadlineMs: 10_000 });
+      return (router.nextDeadlineAtMs ?? 0) - nowMs;
+    };
+    const steady = untilRefusedMs(Array(50).fill(400));
+    const varying = untilRefusedMs([...Array(50).keys()].map((i) => (i % 2 === 0 ? 200 : 600)));
+    expect(steady).toBeGreaterThan(9_500);
+    // Deviations are 200 ms.
+    expect(steady - varying).toBeGreaterThan(700);
+    expect(steady - varying).toBeLessThan(1_000);
+  });
+
   it("is not taken in where it would wait in vain, and neither is one of an unknown policy", () => {
     const { placed, held, ask } = fleet(["a"], one);
     placed(0);
@@ -274,6 +296,23 @@ describe("rules", () => {
 });
 
 describe("a restarted router", () => {
+  it("does not take the time until it knows that pods are free for the time that work takes", () => {
+    const { router, report, held, released } = fleet(["a"], { queue: { mostInFlight: 4 } });
+    const believed = router.inspect().queue.tokensPerMs;
+    for (let round = 1; round <= 20; round++) {
+      const atMs = 900 * round;
+      report([facts("a")], atMs, { running: 4, waiting: 0, ageMs: 0 });
+      const waiting = Array.from({ length: 4 }, (_, i) => held(atMs + i + 1));
+      report([facts("a")], atMs + 100, { running: 0, waiting: 0, ageMs: 0 });
+      for (const heldId of waiting) {
+        const placed = released.get(heldId);
+        if (!placed?.ok) throw new Error(`${heldId} has no pod`);
+        router.finish(placed.leaseId, { kind: "completed" }, atMs + 700);
+      }
+    }
+    expect(router.inspect().queue).toMatchObject({ placed: 80, tokensPerMs: believed });
+  });
+
   it("keeps ejections and the pace of its queue", () => {
     const { router, placed } = fleet(["a", "b"], { health: { consecutiveFailures: 1 } });
     const failed = placed(0);

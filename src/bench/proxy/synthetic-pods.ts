@@ -1,6 +1,6 @@
 import { importHmacKey } from "../../protocol/hmac-key.ts";
 import { encodePush } from "../../protocol/push-codec.ts";
-import type { PodReport } from "../../protocol/push-message.ts";
+import type { ClaimChange, PodReport } from "../../protocol/push-message.ts";
 import { PUSH_SCHEMA, pushReplySchema } from "../../protocol/push-message.ts";
 import { PUSH_HEADERS, signRequest } from "../../protocol/push-signature.ts";
 
@@ -16,7 +16,17 @@ export type SyntheticCluster = {
   /** Every pod is reported at this address. */
   readonly podUrl: string;
   readonly capacityTokens: number;
+  /** What the pods' caches hold that they did not hold at the push before; without it they publish no events. */
+  readonly claims?: () => ClaimChange[];
 };
+
+/** The epoch of every synthetic pod. */
+export const SYNTHETIC_EPOCH = "bench";
+
+/** The name of a synthetic pod in its cluster. */
+export function syntheticPodName(index: number): string {
+  return `default/engine-${index}/8000`;
+}
 
 /** Reports the cluster's pods as a collector does, again and again. */
 export type SyntheticPods = { readonly stop: () => Promise<void> };
@@ -36,7 +46,7 @@ export async function reportPods(options: SyntheticCluster): Promise<SyntheticPo
       instance,
       sequence,
       pods,
-      claims: [],
+      claims: options.claims?.() ?? [],
     };
     const body = await encodePush({ ...message, schema: PUSH_SCHEMA });
     const timeMs = Date.now();
@@ -72,8 +82,8 @@ export async function reportPods(options: SyntheticCluster): Promise<SyntheticPo
 
 function podReport({ podUrl, model, capacityTokens }: SyntheticCluster, index: number): PodReport {
   return {
-    name: `default/engine-${index}/8000`,
-    epoch: "bench",
+    name: syntheticPodName(index),
+    epoch: SYNTHETIC_EPOCH,
     url: podUrl,
     engine: "vllm",
     engineVersion: "0.23.0",

@@ -5,7 +5,7 @@ import { newApiKey } from "../../protocol/api-key.ts";
 import { startEdge } from "../../selfhost/edge-process.ts";
 import { qwenPromptSettings } from "../stack/qwen-model.ts";
 import { buildStackBundle, CLUSTER_KEY_VARIABLE } from "../stack/stack.ts";
-import { reportPods } from "./synthetic-pods.ts";
+import { reportPods, type SyntheticCluster } from "./synthetic-pods.ts";
 
 const CLUSTER = "local";
 /** 100 pods of this size hold 2.5 M segments: what the router's memory is planned for. */
@@ -15,7 +15,7 @@ const CAPACITY_TOKENS = 1_600_000;
 export type WarmpathTarget = {
   readonly url: string;
   readonly apiKey: string;
-  /** Open leases, and (segment, pod) pairs in the index. */
+  /** Open leases, (segment, pod) pairs in the index, and when its state was last stored. */
   readonly figures: () => Promise<RouterFigures>;
   readonly stop: () => Promise<void>;
 };
@@ -25,6 +25,7 @@ const figuresSchema = z.looseObject({
   pods: z.array(z.unknown()),
   confirmedClaims: z.number().default(0),
   speculativeClaims: z.number().default(0),
+  storage: z.object({ savedMsAgo: z.number().optional() }).default({}),
 });
 export type RouterFigures = z.infer<typeof figuresSchema>;
 
@@ -33,22 +34,26 @@ export type WarmpathTargetOptions = {
   readonly model: string;
   readonly pods: number;
   readonly upstreamUrl: string;
+  /** Goes on with each push of the pods. */
+  readonly claims?: SyntheticCluster["claims"];
+  /** What the edge's process finds in its environment beside its secrets. */
+  readonly environment?: Readonly<Record<string, string>>;
 };
 
 /** Builds and starts the edge with key check, the real Qwen3 template and checkpoints; reports its pods by push. */
 export async function startWarmpathTarget(options: WarmpathTargetOptions): Promise<WarmpathTarget> {
-  const { folder, model } = options;
+  const { folder, model, claims, environment = {} } = options;
   const secret = (): string => randomBytes(24).toString("hex");
   const secrets = { WARMPATH_SECRET: secret(), WARMPATH_ADMIN_KEY: secret(), [CLUSTER_KEY_VARIABLE]: secret() };
   const { key, sha256 } = await newApiKey("bench", secrets.WARMPATH_SECRET);
   const edge = await startEdge({
-    bundle: await buildStackBundle(path.join(folder, "edge")),
+    bundle: await buildStackBundle(path.join(folder, "edge"), Object.keys(environment)),
     settings: {
       clusters: [{ name: CLUSTER, upstream: { kind: "direct" }, pushKeys: [CLUSTER_KEY_VARIABLE] }],
       models: [{ name: model, prompt: await qwenPromptSettings() }],
       keys: [{ id: "bench", sha256 }],
     },
-    secrets,
+    secrets: { ...secrets, ...environment },
     storageFolder: path.join(folder, "objects"),
     address: "127.0.0.1:0",
   });
@@ -61,6 +66,7 @@ export async function startWarmpathTarget(options: WarmpathTargetOptions): Promi
       pods: options.pods,
       podUrl: options.upstreamUrl,
       capacityTokens: CAPACITY_TOKENS,
+      ...(claims && { claims }),
     });
     return {
       url: edge.url,

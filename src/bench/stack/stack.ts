@@ -29,6 +29,8 @@ export type Stack = {
   readonly hashSecret: string;
   /** A key with debug headers. */
   readonly apiKey: string;
+  /** The keys of the tenants that were asked for, by name. */
+  readonly tenantKeys: ReadonlyMap<string, string>;
   readonly adminKey: string;
   readonly engines: readonly EngineAddress[];
   readonly collector: StackCollector;
@@ -55,9 +57,16 @@ export type Detours = {
   readonly pushes: (edgeUrl: string) => Promise<string>;
 };
 
+/** Of the one model, and of the deployment. */
+export type StackSettings = Pick<SettingsFile["models"][number], "queue"> & Pick<SettingsFile, "limits">;
+
 export type StackOptions = {
   readonly bundle: Bundle;
   readonly engines: EngineSettings;
+  /** Names of clients that get an API key each, beside the stack's own. */
+  readonly tenants?: readonly string[];
+  /** What the settings say that is not the default. */
+  readonly settings?: StackSettings;
   /** Further options of the collector's command line. */
   readonly collectorArgs?: readonly string[];
   readonly detours?: Detours;
@@ -66,9 +75,9 @@ export type StackOptions = {
   readonly signal: AbortSignal;
 };
 
-/** Builds the Worker into a folder, for any number of stacks. */
-export function buildStackBundle(folder: string): Promise<Bundle> {
-  return buildBundle(folder, [CLUSTER_KEY_VARIABLE]);
+/** Builds the Worker into a folder, for any number of stacks. `variables`: what else of its environment it is to see. */
+export function buildStackBundle(folder: string, variables: readonly string[] = []): Promise<Bundle> {
+  return buildBundle(folder, [CLUSTER_KEY_VARIABLE, ...variables]);
 }
 
 /** Starts a stack and resolves when the edge knows every pod as ready. Leaves nothing behind if it rejects. */
@@ -84,8 +93,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const { model } = options.engines;
     const secrets = newSecrets();
     const { key, sha256 } = await newApiKey("demo", secrets.WARMPATH_SECRET);
+    const tenants = await tenantsOf(options.tenants ?? [], secrets.WARMPATH_SECRET);
     // Made before anything starts: what throws between two starts would leave the first one alone.
-    const settings = await settingsFor(model, sha256);
+    const settings = await settingsFor(model, sha256, tenants, options.settings);
     const onCrash = (message: string): void => void crashes.push(message);
     const [engines, edge] = await bothStarted(
       startEngines(options.engines, onCrash).then((started) => {
@@ -107,6 +117,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       cluster: CLUSTER,
       hashSecret: secrets.WARMPATH_HASH_SECRET,
       apiKey: key,
+      tenantKeys: new Map(tenants.map(({ id, key }) => [id, key])),
       adminKey,
       engines: engines.engines,
       collector,
@@ -150,11 +161,23 @@ function newSecrets(): Secrets {
   };
 }
 
-async function settingsFor(model: string, keySha256: string): Promise<SettingsFile> {
+type Tenant = { readonly id: string; readonly key: string; readonly sha256: string };
+
+function tenantsOf(names: readonly string[], secret: string): Promise<Tenant[]> {
+  return Promise.all(names.map(async (id) => ({ id, ...(await newApiKey(id, secret)) })));
+}
+
+async function settingsFor(
+  model: string,
+  keySha256: string,
+  tenants: readonly Tenant[],
+  { queue, limits }: StackSettings = {},
+): Promise<SettingsFile> {
   return {
     clusters: [{ name: CLUSTER, upstream: { kind: "direct" }, pushKeys: [CLUSTER_KEY_VARIABLE] }],
-    models: [{ name: model, prompt: await qwenPromptSettings() }],
-    keys: [{ id: "demo", sha256: keySha256, debug: true }],
+    models: [{ name: model, prompt: await qwenPromptSettings(), queue }],
+    keys: [{ id: "demo", sha256: keySha256, debug: true }, ...tenants.map(({ id, sha256 }) => ({ id, sha256 }))],
+    limits,
   };
 }
 

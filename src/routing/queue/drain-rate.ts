@@ -1,6 +1,11 @@
 /** The measured sums: work over the time it took to leave. */
 export type DrainState = { readonly workTokens: number; readonly busyMs: number };
 
+/**
+ * The first that leaves takes a place on whose becoming free it has waited for a part of the time only: a half, as it
+ * comes at any moment. With its wait left out, those that leave together with it would seem to have taken no time.
+ */
+const FIRST_COUNTS = 0.5;
 /** In memories: a ten-billionth is left. */
 const MOST_FORGOTTEN = 23;
 
@@ -10,6 +15,7 @@ const MOST_FORGOTTEN = 23;
  */
 export class DrainRate {
   readonly #memoryMs: number;
+  readonly #measuredFromMs: number;
   /** What is believed before anything is measured, and the time that belief still weighs. */
   #priorTokensPerMs: number;
   #priorMs: number;
@@ -19,14 +25,16 @@ export class DrainRate {
   #openSinceMs: number | undefined;
   /** When the first of those that wait came, after nobody did. */
   #begunMs = Number.NEGATIVE_INFINITY;
-  /**
-   * Whether one has left since. The first takes what became free at some moment: its wait is only a part of the pace.
-   */
+  /** Whether one has left since. */
   #paced = false;
 
-  /** `prior`: what is believed before anything is measured, and the time that belief weighs. */
-  constructor(memoryMs: number, prior: DrainState) {
+  /**
+   * `prior`: what is believed before anything is measured, and the time that belief weighs. What leaves before
+   * `measuredFromMs` says nothing of the pace.
+   */
+  constructor(memoryMs: number, prior: DrainState, measuredFromMs = Number.NEGATIVE_INFINITY) {
     this.#memoryMs = memoryMs;
+    this.#measuredFromMs = measuredFromMs;
     this.#priorTokensPerMs = prior.workTokens / prior.busyMs;
     this.#priorMs = prior.busyMs;
   }
@@ -46,13 +54,11 @@ export class DrainRate {
   /** Work was placed. `waiting`: whether somebody waits still. */
   placed(workTokens: number, waiting: boolean, nowMs: number): void {
     // What leaves as it comes shows that pods are free, not how fast they work.
-    if (this.#paced && nowMs > this.#begunMs) {
-      const keep = this.#keepOver(nowMs);
-      this.#workTokens = this.#workTokens * keep + workTokens;
-      this.#busyMs = this.#busyMs * keep + this.#memoryMs * (1 - keep);
-      this.#priorMs *= keep;
+    if (nowMs > this.#begunMs) {
+      const sinceMs = this.#openSinceMs ?? nowMs;
+      if (sinceMs >= this.#measuredFromMs) this.#count(this.#paced ? workTokens : FIRST_COUNTS * workTokens, nowMs);
+      this.#paced = true;
     }
-    this.#paced = true;
     this.#openSinceMs = waiting ? nowMs : undefined;
   }
 
@@ -72,6 +78,13 @@ export class DrainRate {
   get state(): DrainState {
     const priorTokens = this.#priorTokensPerMs * this.#priorMs;
     return { workTokens: this.#workTokens + priorTokens, busyMs: this.#busyMs + this.#priorMs };
+  }
+
+  #count(workTokens: number, nowMs: number): void {
+    const keep = this.#keepOver(nowMs);
+    this.#workTokens = this.#workTokens * keep + workTokens;
+    this.#busyMs = this.#busyMs * keep + this.#memoryMs * (1 - keep);
+    this.#priorMs *= keep;
   }
 
   #keepOver(nowMs: number): number {

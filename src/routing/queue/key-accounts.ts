@@ -11,14 +11,16 @@ export type KeyAccount = {
 
 /**
  * The counters of a virtual token counter (VTC; Sheng et al., Fairness in Serving Large Language Models, OSDI 2024). A
- * key that begins to wait is lifted to the lowest counter of those that do, so that time spent idle earns nothing; a
- * key that was served more than that keeps its counter, so that leaving and coming back earns nothing either.
+ * key that begins to wait is lifted to where the last one served stood before it was, the virtual time of start-time fair
+ * queueing (Goyal, Vin and Cheng, SIGCOMM 1996): time spent idle earns nothing, but who is served little goes before the
+ * next request of those that are served all the time. A key that was served more than that keeps its counter, so that
+ * leaving and coming back earns nothing either.
  */
 export class KeyAccounts {
   readonly #accounts = new Map<string, KeyAccount>();
   readonly #weightOf: (key: string) => number;
   readonly #mostIdle: number;
-  /** No key begins below this: the highest that the lowest waiting counter has been. */
+  /** Where keys begin: the highest that the lowest waiting counter has been when one was served. */
   #floor = 0;
   #sweepAt: number;
 
@@ -37,7 +39,7 @@ export class KeyAccounts {
   standing(key: string, lowest: number | undefined): number {
     const account = this.#accounts.get(key);
     if (account !== undefined && account.waiting > 0) return account.served;
-    return Math.max(account?.served ?? 0, lowest ?? this.#floor);
+    return Math.max(account?.served ?? 0, Math.min(lowest ?? this.#floor, this.#floor));
   }
 
   /** A key has one more request waiting. */

@@ -33,6 +33,8 @@ export type QueueSettings = {
   /** Time in which the measured pace forgets. */
   readonly drainMemoryMs: number;
   readonly drainPrior: DrainState;
+  /** The pace is measured from then on: before, requests may wait for the router to know of free pods. */
+  readonly drainMeasuredFromMs: number;
   /** A wait is taken to be this many times its forecast: smaller requests that come later go first. */
   readonly waitMargin: number;
   /** Later than this nobody is told to come back; there is no room held for those that would have to. */
@@ -64,6 +66,7 @@ export function queueSettings(changes: Partial<QueueSettings> & Pick<QueueSettin
     drainMemoryMs: 60_000,
     // Half of what one reference pod prefills, believed for five seconds.
     drainPrior: { workTokens: 20 * 5_000, busyMs: 5_000 },
+    drainMeasuredFromMs: Number.NEGATIVE_INFINITY,
     waitMargin: 1.25,
     mostRetryAfterMs: 300_000,
     mostPromises: 8_192,

@@ -42,7 +42,7 @@ export class RequestQueue<Payload> {
     this.#settings = settings;
     this.#room = new WaitingRoom(settings);
     this.#promises = new RetryPromises(settings);
-    this.#drain = new DrainRate(settings.drainMemoryMs, settings.drainPrior);
+    this.#drain = new DrainRate(settings.drainMemoryMs, settings.drainPrior, settings.drainMeasuredFromMs);
   }
 
   get size(): number {
@@ -123,6 +123,18 @@ export class RequestQueue<Payload> {
     return overdue;
   }
 
+  /**
+   * In how many ms a request that has left unplaced should come back. Room is held for it then, as for one that was
+   * refused.
+   */
+  comeBackInMs(request: QueuedRequest<Payload>, nowMs: number): number {
+    this.#promises.advance(nowMs);
+    const tokensPerMs = this.#drain.tokensPerMs(nowMs);
+    const waitMs = this.#room.workAhead(request, () => 0) / tokensPerMs;
+    const obstacle: Obstacle = { reason: "deadline_unmeetable", clearsInMs: this.#untilShorter(request, waitMs) };
+    return Math.ceil(this.#comeBackAt(request, obstacle, tokensPerMs, nowMs) - nowMs);
+  }
+
   /** What a placed request really took: fairness charged it by its expected length. */
   settle(request: QueuedRequest<unknown>, actual: { promptTokens: number; outputTokens: number }): void {
     this.#room.settle(request, actual);
@@ -155,12 +167,17 @@ export class RequestQueue<Payload> {
     const fits = (leftMs: number) => margin * Math.min(withHeldMs, waitMs + Math.max(0, leftMs) / 2) <= leftMs;
     const patienceMs = request.deadlineAtMs - request.enqueuedAtMs;
     if (spentMs >= patienceMs || !fits(patienceMs - spentMs)) {
-      return { reason: "deadline_unmeetable", clearsInMs: waitMs - patienceMs / waitMargin };
+      return { reason: "deadline_unmeetable", clearsInMs: this.#untilShorter(request, waitMs) };
     }
     if (request.sloTtftMs === undefined) return undefined;
     const sparedMs = Math.max(0, request.sloTtftMs - ownPrefillMs(request, workCost()));
     if (fits(sparedMs - spentMs)) return undefined;
     return { reason: "slo_unmeetable", clearsInMs: waitMs - sparedMs / waitMargin };
+  }
+
+  /** Until a wait of `waitMs` is short enough for the request's patience, in ms. Below 0: it is. */
+  #untilShorter({ deadlineAtMs, enqueuedAtMs }: QueuedRequest<Payload>, waitMs: number): number {
+    return waitMs - (deadlineAtMs - enqueuedAtMs) / this.#settings.waitMargin;
   }
 
   /**

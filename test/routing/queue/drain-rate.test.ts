@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { DrainRate } from "../../../src/routing/queue/drain-rate.ts";
+import { seededRandom } from "../../../src/routing/random.ts";
 
 const prior = { workTokens: 20_000, busyMs: 1_000 };
 
@@ -35,13 +36,37 @@ describe("drain rate", () => {
     expect(rate.tokensPerMs(1_000)).toBe(20);
   });
 
-  it("learns nothing from the first that leaves: it waited for a part of the pace only", () => {
+  it("counts the first that leaves by half: it waited for a part of the pace only", () => {
     const rate = new DrainRate(60_000, prior);
     rate.begin(0);
-    rate.placed(50_000, true, 3);
+    rate.placed(10_000, true, 1_000);
+    rate.placed(10_000, false, 2_000);
+    expect(rate.state.workTokens / rate.state.busyMs).toBeCloseTo((20_000 + 15_000) / 3_000, 1);
+  });
+
+  it("does not take those that leave together for a faster pace", () => {
+    const slots = 4;
+    const [work, serviceMs] = [500, 1_000];
+    const random = seededRandom(1);
+    const rate = new DrainRate(60_000, { workTokens: 1, busyMs: 1 });
+    // Requests that were begun together end together. A few more come at some moment of their second.
+    for (let round = 0; round < 1_000; round++) {
+      const endsAtMs = 10_000 * round + serviceMs;
+      const waiting = 1 + (round % slots);
+      rate.begin(endsAtMs - Math.floor(random() * serviceMs) - 1);
+      for (let i = 1; i <= waiting; i++) rate.placed(work, i < waiting, endsAtMs + i);
+    }
+    expect(rate.tokensPerMs(10_000_000)).toBeGreaterThan((0.8 * slots * work) / serviceMs);
+    expect(rate.tokensPerMs(10_000_000)).toBeLessThan((1.25 * slots * work) / serviceMs);
+  });
+
+  it("is not measured before the given time, and from then on even if somebody waited all along", () => {
+    const rate = new DrainRate(60_000, prior, 20_000);
+    rate.begin(0);
+    for (let nowMs = 1; nowMs <= 20_000; nowMs++) rate.placed(500, true, nowMs);
     expect(rate.state).toEqual(prior);
-    rate.placed(50_000, false, 1_003);
-    expect(rate.tokensPerMs(1_003)).toBeCloseTo(35, 0);
+    for (let nowMs = 20_100; nowMs <= 320_000; nowMs += 100) rate.placed(500, true, nowMs);
+    expect(rate.tokensPerMs(320_000)).toBeCloseTo(5, 1);
   });
 
   it("forgets that somebody waited when the last one leaves unplaced", () => {

@@ -39,6 +39,31 @@ describe("the order of a queue", () => {
     ]);
   });
 
+  it("has a key that begins to wait go first, once, before those that are served all the time", () => {
+    const queue = flatQueue();
+    for (let i = 0; i < 6; i++) queue.offer(asked(`heavy${i}`, { key: "heavy" }), 0);
+    const served = [queue.next(1, () => true)?.id];
+    for (const name of ["light0", "light1"]) queue.offer(asked(name, { key: "light" }), 2);
+    served.push(...drainedIds(queue, 3).slice(0, 4));
+    expect(served.slice(0, 2)).toEqual(["heavy0", "light0"]);
+    expect(served.slice(2, 4).sort()).toEqual(["heavy1", "light1"]);
+    // Coming back at once earns nothing.
+    queue.offer(asked("light2", { key: "light" }), 4);
+    queue.offer(asked("light3", { key: "light" }), 4);
+    expect(drainedIds(queue, 5)).toEqual(["light2", "light3"]);
+  });
+
+  it("cannot be passed again and again by a key that leaves and comes back", () => {
+    const queue = flatQueue();
+    for (let i = 0; i < 40; i++) queue.offer(asked(`steady${i}`, { key: "steady" }), 0);
+    const served: string[] = [];
+    for (let i = 0; i < 40; i++) {
+      if (!served.at(-1)?.startsWith("steady")) queue.offer(asked(`returning${i}`, { key: "returning" }), i);
+      served.push(queue.next(i, () => true)?.id ?? "");
+    }
+    expect(served.filter((id) => id.startsWith("steady")).length).toBeGreaterThanOrEqual(19);
+  });
+
   it("charges keys by tokens, not by requests", () => {
     const queue = flatQueue();
     for (let i = 0; i < 4; i++) queue.offer(asked(`long${i}`, { key: "long", promptTokens: 8_000 }), 0);
@@ -258,6 +283,19 @@ describe("the time to come back", () => {
     const late = asked("late", { enqueuedAtMs: 10_000, deadlineAtMs: 1_000_000, sloTtftMs: 525 });
     expect(queue.offer(late, 10_000)).toMatchObject({ reason: "slo_unmeetable" });
     expect(queue.inspect(10_000).promises).toBe(0);
+  });
+
+  it("is held for one that waited in vain too, behind those that were told before it", () => {
+    const queue = flatQueue({ mostWaiting: 5, shareOfFree: 1_000_000, promisedShare: 1 });
+    const late = asked("late", { deadlineAtMs: 1_000 });
+    queue.offer(late, 0);
+    for (let i = 0; i < 4; i++) queue.offer(asked(`r${i}`), 0);
+    const told = queue.offer(asked("told"), 999);
+    expect(queue.expire(1_000)).toEqual([late]);
+    expect(told).toMatchObject({ ok: false });
+    expect(queue.inspect(1_000).promises).toBe(1);
+    expect(queue.comeBackInMs(late, 1_000)).toBeGreaterThanOrEqual(100);
+    expect(queue.inspect(1_000).promises).toBe(2);
   });
 
   it("is never later than the bound", () => {
