@@ -2,6 +2,7 @@ import type { EnginePace } from "./engine-pace.ts";
 import { foreignLoad, foreignLoadHoldsUntilMs, freshGauges } from "./load.ts";
 import type { PodOutlook } from "./outlook/pod-outlook.ts";
 import type { EngineGauges, Pod } from "./pod.ts";
+import { PodColumns } from "./pod-columns.ts";
 import { PodMatches } from "./pod-matches.ts";
 import type { Candidate } from "./policy.ts";
 
@@ -21,20 +22,24 @@ export type CandidateTerms = {
  */
 export class CandidateField {
   /** The pods, in the order of the candidates. */
-  readonly pods: readonly Pod[];
+  readonly columns: PodColumns;
   readonly #candidates: readonly Candidate[];
   #terms: CandidateTerms = { promptTokens: 0, matches: new PodMatches(), nowMs: 0, adopting: false };
+  readonly #hits: Float64Array;
+  #hitsKnown = false;
   #foreign: Float64Array | undefined;
   #foreignUntilMs = 0;
 
   constructor(pods: readonly Pod[]) {
-    this.pods = pods;
+    this.columns = new PodColumns(pods);
+    this.#hits = new Float64Array(pods.length);
     this.#candidates = pods.map((pod, index) => new PodCandidate(pod, this, index));
   }
 
   /** The candidates for a prompt. Those of the prompt before are void. */
   judge(terms: CandidateTerms): readonly Candidate[] {
     this.#terms = terms;
+    this.#hitsKnown = false;
     if (terms.adopting || terms.nowMs > this.#foreignUntilMs) this.#foreign = undefined;
     return this.#candidates;
   }
@@ -44,15 +49,33 @@ export class CandidateField {
     return this.#terms;
   }
 
+  /** Tokens a pod takes from its cache. Most policies ask for all pods', or for none's. */
+  matchedTokens(index: number): number {
+    if (!this.#hitsKnown) this.#findHits();
+    return this.#hits[index] as number;
+  }
+
   /** Compares the pods with each other, so it is computed for all of them at the first question. */
   foreign(index: number): number {
     return (this.#foreign ?? this.#compareForeign())[index] as number;
   }
 
+  #findHits(): void {
+    const { promptTokens, matches } = this.#terms;
+    const { tokens } = matches;
+    const { blockTokens } = this.columns;
+    const hits = this.#hits;
+    for (let i = 0; i < hits.length; i++) {
+      hits[i] = hitTokens(tokens[i] as number, promptTokens, blockTokens[i] as number);
+    }
+    this.#hitsKnown = true;
+  }
+
   #compareForeign(): Float64Array {
     const { nowMs, adopting } = this.#terms;
-    this.#foreign = foreignLoad(this.pods, nowMs, adopting);
-    this.#foreignUntilMs = adopting ? nowMs : foreignLoadHoldsUntilMs(this.pods, nowMs);
+    const { pods } = this.columns;
+    this.#foreign = foreignLoad(pods, nowMs, adopting);
+    this.#foreignUntilMs = adopting ? nowMs : foreignLoadHoldsUntilMs(pods, nowMs);
     return this.#foreign;
   }
 }
@@ -122,9 +145,7 @@ class PodCandidate implements Candidate {
   }
 
   get matchedTokens(): number {
-    const { matches, promptTokens } = this.#field.terms;
-    const heldTokens = matches.tokens[this.#index] as number;
-    return heldTokens === 0 ? 0 : hitTokens(heldTokens, promptTokens, this.#pod.facts.blockTokens ?? 1);
+    return this.#field.matchedTokens(this.#index);
   }
 
   get confirmedSegments(): number {

@@ -37,7 +37,7 @@ export function decide(request: RouteRequest, terms: DecisionTerms): Decided {
   const candidates = field.judge({ promptTokens, matches, nowMs, adopting });
   const asked = policyRequest(request, promptTokens);
   const { chosen, terms: values } = policy.decide(asked, candidates, terms);
-  const pod = field.pods[chosen] as Pod;
+  const pod = field.columns.pods[chosen] as Pod;
   const candidate = candidates[chosen] as Candidate;
   const { matchedTokens, matchedSegments } = candidate;
   const toleranceTokens = request.segmentBytes / rates.bytesPerToken + (pod.facts.blockTokens ?? 0);

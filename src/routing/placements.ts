@@ -69,10 +69,14 @@ export class Placements {
     const { claims, learner } = this.#state;
     const { rates } = learner;
     claims.match(request.segments);
-    const matches = claims.matchesOf(pods, request.segmentBytes / rates.bytesPerToken);
+    const { columns } = this.#fieldOf(pods);
+    const matches = claims.matchesOf(columns, request.segmentBytes / rates.bytesPerToken);
     const promptTokens = request.promptTokens ?? promptLength(request, matches, rates);
-    const hits = pods.map(({ facts }, i) => hitTokens(matches.tokens[i] ?? 0, promptTokens, facts.blockTokens ?? 1));
-    return { promptTokens, uncachedTokens: promptTokens - Math.max(...hits) };
+    let mostHit = 0;
+    columns.blockTokens.forEach((blockTokens, i) => {
+      mostHit = Math.max(mostHit, hitTokens(matches.tokens[i] as number, promptTokens, blockTokens));
+    });
+    return { promptTokens, uncachedTokens: promptTokens - mostHit };
   }
 
   /** Lets the policy choose among the pods, which are not none, and opens the lease. */
@@ -84,11 +88,12 @@ export class Placements {
     const segmentTokens = request.segmentBytes / rates.bytesPerToken;
     this.#segmentBytes = request.segmentBytes;
     const chain = outlook.continued(segments, segmentTokens);
+    const field = this.#fieldOf(pods);
     claims.match(segments);
     const { pod, promptTokens, matchedTokens, prediction, record, placement } = decide(request, {
       policy,
-      field: this.#fieldOf(pods),
-      matches: claims.matchesOf(pods, segmentTokens),
+      field,
+      matches: claims.matchesOf(field.columns, segmentTokens),
       rates,
       random: this.#random,
       memory: policies.memory,
@@ -199,7 +204,7 @@ export class Placements {
   }
 
   #fieldOf(pods: readonly Pod[]): CandidateField {
-    if (this.#field.pods !== pods) this.#field = new CandidateField(pods);
+    if (this.#field.columns.pods !== pods) this.#field = new CandidateField(pods);
     return this.#field;
   }
 

@@ -19,11 +19,11 @@ export class PrefixMatcher {
   /** One row for each step down into the bisection. */
   #rows = new Uint32Array(MOST_ROWS);
   #rowWords = 1;
+  /** By pod, 0 where it was not found. */
   readonly #depths = new Uint32Array(MOST_SLOTS);
   readonly #words = new Uint32Array(MOST_SLOTS);
-  /** By pod: the look-up in which it was last found. */
-  readonly #found = new Float64Array(MOST_SLOTS);
-  #lookUp = 0;
+  /** Pods that could have been found so far. */
+  #slots = 0;
   /** The pods found, together by depth: `#groupDepths[i]` is that of the pods in row i of `#groups`. */
   readonly #groupDepths: number[] = [];
   #groups = new Uint32Array(8);
@@ -68,17 +68,30 @@ export class PrefixMatcher {
 
   /** Matched segments of a pod in the last look-up. */
   depth(pod: PodSlot): number {
-    return this.#found[pod] === this.#lookUp ? (this.#depths[pod] as number) : 0;
+    return this.#depths[pod] as number;
   }
 
   /** The word of the pod's claim on the last of those segments; 0 without any. */
   word(pod: PodSlot): number {
-    return this.#found[pod] === this.#lookUp ? (this.#words[pod] as number) : 0;
+    return this.#words[pod] as number;
+  }
+
+  /** Writes the depths of pods by their slots. */
+  depthsInto(slots: Uint16Array, depths: Uint32Array): void {
+    const found = this.#depths;
+    for (let i = 0; i < slots.length; i++) depths[i] = found[slots[i] as number] as number;
+  }
+
+  /** The same for words. */
+  wordsInto(slots: Uint16Array, words: Float64Array): void {
+    const found = this.#words;
+    for (let i = 0; i < slots.length; i++) words[i] = found[slots[i] as number] as number;
   }
 
   /** Forgets the last look-up. False if there is nothing to find. */
   #begin(segments: Uint32Array, leastRowWords: number): boolean {
-    this.#lookUp++;
+    this.#depths.fill(0, 0, this.#slots);
+    this.#words.fill(0, 0, this.#slots);
     this.#groupDepths.length = 0;
     let slots = 0;
     let claims = 0;
@@ -87,6 +100,7 @@ export class PrefixMatcher {
       claims += table.size;
     }
     this.#rowWords = Math.max(leastRowWords, (slots + 31) >>> 5);
+    this.#slots = Math.max(this.#slots, 32 * this.#rowWords);
     if (this.#rows.length < MOST_ROWS * this.#rowWords) this.#rows = new Uint32Array(MOST_ROWS * this.#rowWords);
     return claims > 0 && segments.length > 0;
   }
@@ -120,7 +134,6 @@ export class PrefixMatcher {
       for (let left = this.#rows[start + i] as number; left !== 0; left &= left - 1) {
         const pod = 32 * i + 31 - Math.clz32(left & -left);
         this.#depths[pod] = low + 1;
-        this.#found[pod] = this.#lookUp;
       }
     }
     const group = this.#groupDepths.push(low + 1) - 1;

@@ -2,7 +2,14 @@ import { freshFloats } from "../fresh-floats.ts";
 import { evictionCostMs } from "../outlook/eviction-cost.ts";
 import { headDoneMs } from "../outlook/placement-outlook.ts";
 import { promptPrefillMs } from "../outlook/prefill-cost.ts";
-import { type Candidate, type Policy, type PolicyContext, type PolicyRequest, pickLowest } from "../policy.ts";
+import {
+  type Candidate,
+  type Policy,
+  type PolicyContext,
+  type PolicyRequest,
+  pickLowest,
+  type RequestOutlook,
+} from "../policy.ts";
 
 /** A miss is charged above its face value: what it displaces costs more than the eviction term can see. */
 const MISS_SURCHARGE = 1;
@@ -33,6 +40,7 @@ const COLUMNS = [
   "delayMs",
   "matchedTokens",
 ] as const;
+const WIDTH = COLUMNS.length;
 
 /**
  * The pod where a request costs least: predicted time to first token from backlog, own prefill after the cached prefix,
@@ -44,48 +52,36 @@ export const warmpath: Policy = {
   name: "warmpath",
   columns: COLUMNS,
   decide(request, candidates, context) {
-    const count = candidates.length;
-    const width = COLUMNS.length;
-    const cost = freshFloats(count);
-    const terms = freshFloats(count * width);
-    let leastBacklogMs = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < count; i++) {
-      const backlogMs = backlogOf(candidates[i] as Candidate, context);
-      terms[i * width + 1] = backlogMs;
-      if (backlogMs < leastBacklogMs) leastBacklogMs = backlogMs;
-    }
-    const waiting = fleetBacklog(leastBacklogMs, count, context);
+    const cost = freshFloats(candidates.length);
+    const terms = freshFloats(candidates.length * WIDTH);
+    const waiting = fleetBacklog(addBacklogs(candidates, context, terms), candidates.length, context);
+    addOwnWork(request, candidates, context, terms);
+    if (waiting > 0) addDelays(candidates, context, waiting, terms);
     const missWeight = 1 + MISS_SURCHARGE + Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting);
-    const { outlook, rates } = context;
-    const { promptTokens } = request;
-    const prefillRates = outlook?.account.rates;
-    const tokenMs = prefillRates?.tokenMs ?? 1 / rates.prefillTokensPerMs;
-    for (let i = 0; i < count; i++) {
-      const candidate = candidates[i] as Candidate;
-      const { matchedTokens, promptTokensInFlight } = candidate;
-      const row = i * width;
-      const aheadMs = terms[row + 1] as number;
-      const ownMs =
-        prefillRates === undefined
-          ? Math.max(0, promptTokens - matchedTokens) / rates.prefillTokensPerMs
-          : promptPrefillMs(prefillRates, promptTokens, matchedTokens);
-      const requests = candidate.inFlight + candidate.foreign;
-      const read = KV_READ_SHARE * promptTokensInFlight * (1 + ownMs / DECODE_STRETCH_MS);
-      const interferenceMs = tokenMs * (requests + read);
-      const memoryMs = memoryPressure(candidate.capacityTokens, promptTokensInFlight + promptTokens);
-      const delayMs = waiting > 0 ? delayOf(candidate, aheadMs, ownMs, waiting, context) : 0;
-      cost[i] = aheadMs + missWeight * ownMs + interferenceMs + memoryMs + delayMs;
-      terms[row] = aheadMs + ownMs + interferenceMs + memoryMs;
-      terms[row + 2] = ownMs;
-      terms[row + 3] = interferenceMs;
-      terms[row + 4] = memoryMs;
-      terms[row + 6] = delayMs;
-      terms[row + 7] = matchedTokens;
+    for (let i = 0; i < cost.length; i++) {
+      const row = i * WIDTH;
+      const backlogMs = terms[row + 1] as number;
+      const prefillMs = terms[row + 2] as number;
+      const interferenceMs = terms[row + 3] as number;
+      const memoryMs = terms[row + 4] as number;
+      terms[row] = backlogMs + prefillMs + interferenceMs + memoryMs;
+      cost[i] = backlogMs + missWeight * prefillMs + interferenceMs + memoryMs + (terms[row + 6] as number);
     }
-    const total = withEvictions(request, candidates, context, cost, terms);
-    return { chosen: pickLowest(total, context.random, TIE_BAND_MS), terms };
+    addEvictions(request, candidates, context, cost, terms);
+    return { chosen: pickLowest(cost, context.random, TIE_BAND_MS), terms };
   },
 };
+
+/** Writes the backlogs and returns the least of them, in ms. */
+function addBacklogs(candidates: readonly Candidate[], context: PolicyContext, terms: Float64Array): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < candidates.length; i++) {
+    const backlogMs = backlogOf(candidates[i] as Candidate, context);
+    terms[i * WIDTH + 1] = backlogMs;
+    if (backlogMs < least) least = backlogMs;
+  }
+  return least;
+}
 
 function backlogOf(candidate: Candidate, { outlook, rates, nowMs }: PolicyContext): number {
   if (outlook !== undefined && candidate.outlook !== undefined) {
@@ -100,19 +96,46 @@ function fleetBacklog(leastBacklogMs: number, pods: number, { outlook, nowMs }: 
   return outlook === undefined ? 0 : (outlook.account.arrivalsPerMs(nowMs) / pods) * leastBacklogMs;
 }
 
-/** What the request's prefill adds to the waits of those that arrive behind it, once waiting is the rule. */
-function delayOf(
-  candidate: Candidate,
-  aheadMs: number,
-  ownMs: number,
+/** Writes what the request itself costs each pod: its prefill, and what it meets of decodes and memory there. */
+function addOwnWork(
+  { promptTokens }: PolicyRequest,
+  candidates: readonly Candidate[],
+  { outlook, rates }: PolicyContext,
+  terms: Float64Array,
+): void {
+  const prefillRates = outlook?.account.rates ?? { tokenMs: 1 / rates.prefillTokensPerMs, pairMs: 0 };
+  const { tokenMs } = prefillRates;
+  for (let i = 0; i < candidates.length; i++) {
+    const candidate = candidates[i] as Candidate;
+    const { matchedTokens, promptTokensInFlight } = candidate;
+    const prefillMs = promptPrefillMs(prefillRates, promptTokens, matchedTokens);
+    const requests = candidate.inFlight + candidate.foreign;
+    const read = KV_READ_SHARE * promptTokensInFlight * (1 + prefillMs / DECODE_STRETCH_MS);
+    const row = i * WIDTH;
+    terms[row + 2] = prefillMs;
+    terms[row + 3] = tokenMs * (requests + read);
+    terms[row + 4] = memoryPressure(candidate.capacityTokens, promptTokensInFlight + promptTokens);
+    terms[row + 7] = matchedTokens;
+  }
+}
+
+/** Writes what the request's prefill adds to the waits of those that arrive behind it, once waiting is the rule. */
+function addDelays(
+  candidates: readonly Candidate[],
+  { nowMs }: PolicyContext,
   waiting: number,
-  { outlook, nowMs }: PolicyContext,
-): number {
-  const pod = candidate.outlook;
-  if (outlook === undefined || pod === undefined) return 0;
-  const utilisation = Math.min(MOST_UTILISATION, pod.work.perMs(nowMs));
-  const behind = (pod.arrivals.perMs(nowMs) * (aheadMs + ownMs / 2)) / (1 - utilisation);
-  return ownMs * Math.min(MOST_DELAY_FACTOR, Math.min(1, waiting) * behind);
+  terms: Float64Array,
+): void {
+  for (let i = 0; i < candidates.length; i++) {
+    const pod = candidates[i]?.outlook;
+    if (pod === undefined) continue;
+    const row = i * WIDTH;
+    const backlogMs = terms[row + 1] as number;
+    const prefillMs = terms[row + 2] as number;
+    const utilisation = Math.min(MOST_UTILISATION, pod.work.perMs(nowMs));
+    const behind = (pod.arrivals.perMs(nowMs) * (backlogMs + prefillMs / 2)) / (1 - utilisation);
+    terms[row + 6] = prefillMs * Math.min(MOST_DELAY_FACTOR, Math.min(1, waiting) * behind);
+  }
 }
 
 /** `neededTokens` are the prompts of all leases, this request's with them. */
@@ -122,44 +145,46 @@ function memoryPressure(capacityTokens: number | undefined, neededTokens: number
   return excess <= 0 ? 0 : MEMORY_BASE_MS + (MEMORY_SLOPE_MS * excess) / capacityTokens;
 }
 
-/**
- * The costs with the price of evictions, asked of the cheapest pods first as long as it can change the choice. `cost` is
- * used up.
- */
-function withEvictions(
+/** Adds the price of evictions to the costs, cheapest pods first, as long as it can change the choice. */
+function addEvictions(
   request: PolicyRequest,
   candidates: readonly Candidate[],
-  { outlook, nowMs }: PolicyContext,
+  context: PolicyContext,
   cost: Float64Array,
   terms: Float64Array,
-): Float64Array {
-  if (outlook === undefined) return cost;
-  const { account, chain } = outlook;
-  const { returns, rates, answerTokens } = account;
-  const total = freshFloats(cost.length).fill(Number.POSITIVE_INFINITY);
+): void {
+  const { outlook } = context;
+  if (outlook === undefined) return;
+  const priced: number[] = [];
+  const prices: number[] = [];
   let best = Number.POSITIVE_INFINITY;
-  for (let priced = 0; priced < MOST_PRICED; priced++) {
-    let next = 0;
-    for (let i = 1; i < cost.length; i++) if ((cost[i] as number) < (cost[next] as number)) next = i;
+  while (priced.length < MOST_PRICED) {
+    const next = cheapest(cost);
     const base = cost[next] as number;
-    if (base === Number.POSITIVE_INFINITY) return total;
-    if (base >= best + TIE_BAND_MS) {
-      for (let i = 0; i < cost.length; i++) if (total[i] === Number.POSITIVE_INFINITY) total[i] = cost[i] as number;
-      return total;
-    }
+    if (base === Number.POSITIVE_INFINITY || base >= best + TIE_BAND_MS) break;
+    const evictionMs = evictionOf(request, candidates[next] as Candidate, outlook, context.nowMs);
+    terms[next * WIDTH + 5] = evictionMs;
     cost[next] = Number.POSITIVE_INFINITY;
-    const candidate = candidates[next] as Candidate;
-    const { capacityTokens, outlook: pod } = candidate;
-    let evictionMs = 0;
-    if (pod !== undefined && capacityTokens !== undefined) {
-      const neededTokens = request.promptTokens - candidate.matchedTokens + answerTokens;
-      const question = { pod, capacityTokens, neededTokens, answerTokens, chain, returns, rates, nowMs };
-      evictionMs = evictionCostMs(question);
-      terms[next * COLUMNS.length + 5] = evictionMs;
-    }
-    total[next] = base + evictionMs;
+    priced.push(next);
+    prices.push(base + evictionMs);
     best = Math.min(best, base + evictionMs);
   }
-  // Beside priced pods an unpriced one would look too good: it keeps its infinite cost.
-  return total;
+  // Beside priced pods an unpriced one would look too good.
+  if (priced.length === MOST_PRICED) cost.fill(Number.POSITIVE_INFINITY);
+  for (let i = 0; i < priced.length; i++) cost[priced[i] as number] = prices[i] as number;
+}
+
+function evictionOf(request: PolicyRequest, candidate: Candidate, outlook: RequestOutlook, nowMs: number): number {
+  const { capacityTokens, outlook: pod } = candidate;
+  if (pod === undefined || capacityTokens === undefined) return 0;
+  const { account, chain } = outlook;
+  const { returns, rates, answerTokens } = account;
+  const neededTokens = request.promptTokens - candidate.matchedTokens + answerTokens;
+  return evictionCostMs({ pod, capacityTokens, neededTokens, answerTokens, chain, returns, rates, nowMs });
+}
+
+function cheapest(cost: Float64Array): number {
+  let lowest = 0;
+  for (let i = 1; i < cost.length; i++) if ((cost[i] as number) < (cost[lowest] as number)) lowest = i;
+  return lowest;
 }

@@ -1,0 +1,21 @@
+import type { Pod } from "./pod.ts";
+
+/**
+ * Facts of some pods in columns, for loops over all of them at every request. Good until the next report: that is when
+ * facts change.
+ */
+export class PodColumns {
+  readonly pods: readonly Pod[];
+  readonly slots: Uint16Array;
+  /** 1 where the pod's index is exact. */
+  readonly exact: Uint8Array;
+  /** Tokens of an engine's block, 1 where that is not known. */
+  readonly blockTokens: Float64Array;
+
+  constructor(pods: readonly Pod[]) {
+    this.pods = pods;
+    this.slots = Uint16Array.from(pods, ({ slot }) => slot);
+    this.exact = Uint8Array.from(pods, ({ facts }) => (facts.index.mode === "exact" ? 1 : 0));
+    this.blockTokens = Float64Array.from(pods, ({ facts }) => facts.blockTokens ?? 1);
+  }
+}
