@@ -18,7 +18,7 @@ export type CandidateTerms = {
 
 /**
  * Pods as policies see them, for one decision after another. Candidates read the live counts and the terms of the last
- * `judge`: they are good for one decision. They are made once and not for each request.
+ * `judge`: they are good for one decision. They are made once a report, when facts change, and not for each request.
  */
 export class CandidateField {
   /** The pods, in the order of the candidates. */
@@ -85,19 +85,23 @@ class PodCandidate implements Candidate {
   readonly #pod: Pod;
   readonly #field: CandidateField;
   readonly #index: number;
+  readonly id: string;
+  readonly hash: number;
+  readonly outlook: PodOutlook;
+  readonly capacityTokens: number | undefined;
+  readonly maxModelLen: number | undefined;
+  readonly blockTokens: number | undefined;
 
   constructor(pod: Pod, field: CandidateField, index: number) {
     this.#pod = pod;
     this.#field = field;
     this.#index = index;
-  }
-
-  get id(): string {
-    return this.#pod.id;
-  }
-
-  get hash(): number {
-    return this.#pod.hash;
+    this.id = pod.id;
+    this.hash = pod.hash;
+    this.outlook = pod.outlook;
+    this.capacityTokens = pod.facts.capacityTokens;
+    this.maxModelLen = pod.facts.maxModelLen;
+    this.blockTokens = pod.facts.blockTokens;
   }
 
   get inFlight(): number {
@@ -128,18 +132,6 @@ class PodCandidate implements Candidate {
     return this.#pod.promptTokensInFlight;
   }
 
-  get capacityTokens(): number | undefined {
-    return this.#pod.facts.capacityTokens;
-  }
-
-  get maxModelLen(): number | undefined {
-    return this.#pod.facts.maxModelLen;
-  }
-
-  get blockTokens(): number | undefined {
-    return this.#pod.facts.blockTokens;
-  }
-
   get matchedSegments(): number {
     return this.#field.terms.matches.segments[this.#index] as number;
   }
@@ -166,10 +158,6 @@ class PodCandidate implements Candidate {
 
   get pace(): EnginePace | undefined {
     return this.gauges && this.#pod.pace;
-  }
-
-  get outlook(): PodOutlook {
-    return this.#pod.outlook;
   }
 
   get busyShare(): number {

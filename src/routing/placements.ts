@@ -32,8 +32,9 @@ export class Placements {
   readonly #state: RouterState;
   readonly #random: Random;
   readonly #pending = new Map<string, Pending>();
-  /** Of the last placement: while pods stay as they are reported, the next is among the same ones. */
+  /** Of the last placement, and the registry's version then: mostly the next is among the same pods. */
   #field = new CandidateField([]);
+  #fieldVersion = 0;
   #segmentBytes = 256;
   #opened = 0;
   #fallen = 0;
@@ -204,7 +205,11 @@ export class Placements {
   }
 
   #fieldOf(pods: readonly Pod[]): CandidateField {
-    if (this.#field.columns.pods !== pods) this.#field = new CandidateField(pods);
+    const { version } = this.#state.registry;
+    if (this.#fieldVersion !== version || !areSame(this.#field.columns.pods, pods)) {
+      this.#field = new CandidateField(pods);
+      this.#fieldVersion = version;
+    }
     return this.#field;
   }
 
@@ -233,4 +238,11 @@ export class Placements {
     if (claim !== undefined) this.#state.claims.settle(claim, nowMs);
     this.#pending.delete(leaseId);
   }
+}
+
+function areSame(some: readonly Pod[], others: readonly Pod[]): boolean {
+  if (some === others) return true;
+  if (some.length !== others.length) return false;
+  for (let i = 0; i < some.length; i++) if (some[i] !== others[i]) return false;
+  return true;
 }

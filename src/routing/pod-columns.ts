@@ -14,8 +14,14 @@ export class PodColumns {
 
   constructor(pods: readonly Pod[]) {
     this.pods = pods;
-    this.slots = Uint16Array.from(pods, ({ slot }) => slot);
-    this.exact = Uint8Array.from(pods, ({ facts }) => (facts.index.mode === "exact" ? 1 : 0));
-    this.blockTokens = Float64Array.from(pods, ({ facts }) => facts.blockTokens ?? 1);
+    this.slots = new Uint16Array(pods.length);
+    this.exact = new Uint8Array(pods.length);
+    this.blockTokens = new Float64Array(pods.length);
+    for (let i = 0; i < pods.length; i++) {
+      const { slot, facts } = pods[i] as Pod;
+      this.slots[i] = slot;
+      this.exact[i] = facts.index.mode === "exact" ? 1 : 0;
+      this.blockTokens[i] = facts.blockTokens ?? 1;
+    }
   }
 }

@@ -21,6 +21,7 @@ export class PrefixMatcher {
   #rowWords = 1;
   /** By pod, 0 where it was not found. */
   readonly #depths = new Uint32Array(MOST_SLOTS);
+  /** By pod, of those that were found. */
   readonly #words = new Uint32Array(MOST_SLOTS);
   /** Pods that could have been found so far. */
   #slots = 0;
@@ -52,7 +53,8 @@ export class PrefixMatcher {
   extend(base: PrefixMatcher, segments: Uint32Array): void {
     if (!this.#begin(segments, base.#rowWords)) return;
     const count = segments.length >>> 1;
-    const rest = this.#rest.fill(0xffff_ffff, 0, this.#rowWords);
+    const rest = this.#rest;
+    for (let i = 0; i < this.#rowWords; i++) rest[i] = 0xffff_ffff;
     for (let group = 0; group < base.#groupDepths.length; group++) {
       const depth = base.#groupDepths[group] as number;
       const start = group * base.#rowWords;
@@ -73,7 +75,7 @@ export class PrefixMatcher {
 
   /** The word of the pod's claim on the last of those segments; 0 without any. */
   word(pod: PodSlot): number {
-    return this.#words[pod] as number;
+    return this.#depths[pod] === 0 ? 0 : (this.#words[pod] as number);
   }
 
   /** Writes the depths of pods by their slots. */
@@ -84,14 +86,18 @@ export class PrefixMatcher {
 
   /** The same for words. */
   wordsInto(slots: Uint16Array, words: Float64Array): void {
+    const depths = this.#depths;
     const found = this.#words;
-    for (let i = 0; i < slots.length; i++) words[i] = found[slots[i] as number] as number;
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i] as number;
+      words[i] = depths[slot] === 0 ? 0 : (found[slot] as number);
+    }
   }
 
   /** Forgets the last look-up. False if there is nothing to find. */
   #begin(segments: Uint32Array, leastRowWords: number): boolean {
-    this.#depths.fill(0, 0, this.#slots);
-    this.#words.fill(0, 0, this.#slots);
+    const depths = this.#depths;
+    for (let slot = 0; slot < this.#slots; slot++) depths[slot] = 0;
     this.#groupDepths.length = 0;
     let slots = 0;
     let claims = 0;
