@@ -2,6 +2,7 @@ import type { EnginePace } from "./engine-pace.ts";
 import { foreignLoad, foreignLoadHoldsUntilMs, freshGauges } from "./load.ts";
 import type { PodOutlook } from "./outlook/pod-outlook.ts";
 import type { EngineGauges, Pod } from "./pod.ts";
+import { PodColumns } from "./pod-columns.ts";
 import { PodMatches } from "./pod-matches.ts";
 import type { Candidate } from "./policy.ts";
 
@@ -17,24 +18,28 @@ export type CandidateTerms = {
 
 /**
  * Pods as policies see them, for one decision after another. Candidates read the live counts and the terms of the last
- * `judge`: they are good for one decision. They are made once and not for each request.
+ * `judge`: they are good for one decision. They are made once a report, when facts change, and not for each request.
  */
 export class CandidateField {
   /** The pods, in the order of the candidates. */
-  readonly pods: readonly Pod[];
+  readonly columns: PodColumns;
   readonly #candidates: readonly Candidate[];
   #terms: CandidateTerms = { promptTokens: 0, matches: new PodMatches(), nowMs: 0, adopting: false };
+  readonly #hits: Float64Array;
+  #hitsKnown = false;
   #foreign: Float64Array | undefined;
   #foreignUntilMs = 0;
 
   constructor(pods: readonly Pod[]) {
-    this.pods = pods;
+    this.columns = new PodColumns(pods);
+    this.#hits = new Float64Array(pods.length);
     this.#candidates = pods.map((pod, index) => new PodCandidate(pod, this, index));
   }
 
   /** The candidates for a prompt. Those of the prompt before are void. */
   judge(terms: CandidateTerms): readonly Candidate[] {
     this.#terms = terms;
+    this.#hitsKnown = false;
     if (terms.adopting || terms.nowMs > this.#foreignUntilMs) this.#foreign = undefined;
     return this.#candidates;
   }
@@ -44,15 +49,33 @@ export class CandidateField {
     return this.#terms;
   }
 
+  /** Tokens a pod takes from its cache. Most policies ask for all pods', or for none's. */
+  matchedTokens(index: number): number {
+    if (!this.#hitsKnown) this.#findHits();
+    return this.#hits[index] as number;
+  }
+
   /** Compares the pods with each other, so it is computed for all of them at the first question. */
   foreign(index: number): number {
     return (this.#foreign ?? this.#compareForeign())[index] as number;
   }
 
+  #findHits(): void {
+    const { promptTokens, matches } = this.#terms;
+    const { tokens } = matches;
+    const { blockTokens } = this.columns;
+    const hits = this.#hits;
+    for (let i = 0; i < hits.length; i++) {
+      hits[i] = hitTokens(tokens[i] as number, promptTokens, blockTokens[i] as number);
+    }
+    this.#hitsKnown = true;
+  }
+
   #compareForeign(): Float64Array {
     const { nowMs, adopting } = this.#terms;
-    this.#foreign = foreignLoad(this.pods, nowMs, adopting);
-    this.#foreignUntilMs = adopting ? nowMs : foreignLoadHoldsUntilMs(this.pods, nowMs);
+    const { pods } = this.columns;
+    this.#foreign = foreignLoad(pods, nowMs, adopting);
+    this.#foreignUntilMs = adopting ? nowMs : foreignLoadHoldsUntilMs(pods, nowMs);
     return this.#foreign;
   }
 }
@@ -62,23 +85,25 @@ class PodCandidate implements Candidate {
   readonly #pod: Pod;
   readonly #field: CandidateField;
   readonly #index: number;
+  readonly id: string;
+  readonly cluster: string;
+  readonly hash: number;
+  readonly outlook: PodOutlook;
+  readonly capacityTokens: number | undefined;
+  readonly maxModelLen: number | undefined;
+  readonly blockTokens: number | undefined;
 
   constructor(pod: Pod, field: CandidateField, index: number) {
     this.#pod = pod;
     this.#field = field;
     this.#index = index;
-  }
-
-  get id(): string {
-    return this.#pod.id;
-  }
-
-  get cluster(): string {
-    return this.#pod.facts.cluster;
-  }
-
-  get hash(): number {
-    return this.#pod.hash;
+    this.id = pod.id;
+    this.cluster = pod.facts.cluster;
+    this.hash = pod.hash;
+    this.outlook = pod.outlook;
+    this.capacityTokens = pod.facts.capacityTokens;
+    this.maxModelLen = pod.facts.maxModelLen;
+    this.blockTokens = pod.facts.blockTokens;
   }
 
   get inFlight(): number {
@@ -109,26 +134,12 @@ class PodCandidate implements Candidate {
     return this.#pod.promptTokensInFlight;
   }
 
-  get capacityTokens(): number | undefined {
-    return this.#pod.facts.capacityTokens;
-  }
-
-  get maxModelLen(): number | undefined {
-    return this.#pod.facts.maxModelLen;
-  }
-
-  get blockTokens(): number | undefined {
-    return this.#pod.facts.blockTokens;
-  }
-
   get matchedSegments(): number {
     return this.#field.terms.matches.segments[this.#index] as number;
   }
 
   get matchedTokens(): number {
-    const { matches, promptTokens } = this.#field.terms;
-    const heldTokens = matches.tokens[this.#index] as number;
-    return heldTokens === 0 ? 0 : hitTokens(heldTokens, promptTokens, this.#pod.facts.blockTokens ?? 1);
+    return this.#field.matchedTokens(this.#index);
   }
 
   get confirmedSegments(): number {
@@ -149,10 +160,6 @@ class PodCandidate implements Candidate {
 
   get pace(): EnginePace | undefined {
     return this.gauges && this.#pod.pace;
-  }
-
-  get outlook(): PodOutlook {
-    return this.#pod.outlook;
   }
 
   get busyShare(): number {

@@ -96,10 +96,12 @@ export class ClaimBridges {
     const bridges = this.#bridgesOf(pod);
     bridges.delete(bridge.claim);
     this.#due.delete(bridge);
-    const kept = Array.from(bridges.keys(), (other) => ({
-      from: other.start,
-      to: sharedSegments(segments, other.segments),
-    })).sort((a, b) => a.from - b.from);
+    const kept: { readonly from: number; readonly to: number }[] = [];
+    for (const other of bridges.keys()) {
+      const to = sharedSegments(segments, other.segments);
+      if (to > start && to > other.start) kept.push({ from: other.start, to });
+    }
+    if (kept.length > 1) kept.sort((a, b) => a.from - b.from);
     let done = start;
     for (const { from, to } of kept) {
       if (from > done) this.#speculative.drop(pod, segments, done, Math.min(from, segments.length / 2));

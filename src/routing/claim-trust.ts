@@ -19,29 +19,40 @@ type Uncertainty = "began_empty" | "unchecked" | "unequal";
  */
 export class ClaimTrust {
   readonly #unsure = new Map<Pod, Uncertainty>();
+  /** Those of them whose claims are only guesses: asked for at every request. */
+  readonly #doubted = new Set<Pod>();
 
   /** Changes of the pod's claims may be missing. */
   doubt(pod: Pod, hasClaims: boolean): void {
     this.#unsure.set(pod, hasClaims ? "unchecked" : "began_empty");
+    if (hasClaims) this.#doubted.add(pod);
+    else this.#doubted.delete(pod);
   }
 
   /** The pod's claims are what its collector says from here on. */
   settle(pod: Pod): void {
     this.#unsure.delete(pod);
+    this.#doubted.delete(pod);
   }
 
   /** Compares what is held with what the collector's claims sum to. */
   check(pod: Pod, held: TierDigests, sums: TierDigests): void {
-    if (isSame(held.gpu, sums.gpu) && isSame(held.host, sums.host)) this.#unsure.delete(pod);
-    else this.#unsure.set(pod, "unequal");
+    if (isSame(held.gpu, sums.gpu) && isSame(held.host, sums.host)) {
+      this.settle(pod);
+      return;
+    }
+    this.#unsure.set(pod, "unequal");
+    this.#doubted.add(pod);
+  }
+
+  /** Whether any pod's claims are only guesses: mostly none's are. */
+  get anyDoubt(): boolean {
+    return this.#doubted.size > 0;
   }
 
   /** Whether the pod's claims are only guesses. */
   isDoubted(pod: Pod): boolean {
-    // Asked for every pod at every request, and mostly all are sure.
-    if (this.#unsure.size === 0) return false;
-    const uncertainty = this.#unsure.get(pod);
-    return uncertainty !== undefined && uncertainty !== "began_empty";
+    return this.#doubted.has(pod);
   }
 
   /** What makes sure of a pod's claims; undefined where they are. */

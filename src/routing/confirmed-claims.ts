@@ -2,6 +2,7 @@ import type { ClaimDigest } from "./claim-digest.ts";
 import { CLAIM_ID_BITS, NIL } from "./claim-pages.ts";
 import { CLAIM_BYTES, ClaimTable, type CopiedClaims } from "./claim-table.ts";
 import type { Pod } from "./pod.ts";
+import type { PodMatches } from "./pod-matches.ts";
 import { PrefixMatcher } from "./prefix-match.ts";
 import { RECENT_CLAIM_BYTES, RecentClaims } from "./recent-claims.ts";
 
@@ -160,7 +161,7 @@ export class ConfirmedClaims {
     return this.#answering;
   }
 
-  /** Looks a prompt up; `depth`, `tokens` and `hostSegments` answer for it until the next call. */
+  /** Looks a prompt up; `depth` and `matchesInto` answer for it until the next call. */
   match(segments: Uint32Array): void {
     this.#gpuMatcher.match(segments);
     this.#answering = this.#host.table.size === 0 ? this.#gpuMatcher : this.#matcher;
@@ -172,14 +173,22 @@ export class ConfirmedClaims {
     return this.#answering.depth(pod.slot);
   }
 
-  /** Tokens in those segments. */
-  tokens(pod: Pod): number {
-    return this.#answering.word(pod.slot);
-  }
-
-  /** How many of those segments lie behind what the pod's GPU tier holds of the prompt. */
-  hostSegments(pod: Pod): number {
-    return this.#answering.depth(pod.slot) - this.#gpuMatcher.depth(pod.slot);
+  /**
+   * The same for pods by their slots, with the tokens in those segments, and how many of them lie behind what the pod's GPU
+   * tier holds of the prompt.
+   */
+  matchesInto(slots: Uint16Array, matches: PodMatches): void {
+    const { confirmedSegments, hostSegments, tokens } = matches;
+    this.#answering.depthsInto(slots, confirmedSegments);
+    this.#answering.wordsInto(slots, tokens);
+    if (this.#answering === this.#gpuMatcher) {
+      hostSegments.fill(0);
+      return;
+    }
+    this.#gpuMatcher.depthsInto(slots, hostSegments);
+    for (let i = 0; i < slots.length; i++) {
+      hostSegments[i] = (confirmedSegments[i] as number) - (hostSegments[i] as number);
+    }
   }
 
   /** Lets the oldest host-tier claims go until this many bytes are free of them. Returns how many bytes went. */

@@ -40,7 +40,7 @@ export function decide(request: RouteRequest, terms: DecisionTerms): Decided {
   const asked = policyRequest(request, promptTokens);
   const decision = policy.decide(asked, candidates, terms);
   const { chosen, terms: values } = decision;
-  const pod = field.pods[chosen] as Pod;
+  const pod = field.columns.pods[chosen] as Pod;
   const candidate = candidates[chosen] as Candidate;
   const { matchedTokens, matchedSegments } = candidate;
   const toleranceTokens = request.segmentBytes / rates.bytesPerToken + (pod.facts.blockTokens ?? 0);

@@ -66,7 +66,7 @@ const MOST_RANKED = 32;
 export function explanationOf(request: RouteRequest, explained: ExplainedTerms): Explanation {
   const { terms, admission, claims } = explained;
   const { policy, field, matches, rates, nowMs, adopting } = terms;
-  const { pods } = field;
+  const { pods } = field.columns;
   const promptTokens = request.promptTokens ?? promptLength(request, matches, rates);
   const candidates = field.judge({ promptTokens, matches, nowMs, adopting });
   const asked = policyRequest(request, promptTokens);

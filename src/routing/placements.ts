@@ -36,8 +36,9 @@ export class Placements {
   readonly #state: RouterState;
   readonly #random: Random;
   readonly #pending = new Map<string, Pending>();
-  /** Of the last placement: while pods stay as they are reported, the next is among the same ones. */
+  /** Of the last placement, and the registry's version then: mostly the next is among the same pods. */
   #field = new CandidateField([]);
+  #fieldVersion = 0;
   #segmentBytes = 256;
   #opened = 0;
   #fallen = 0;
@@ -73,10 +74,14 @@ export class Placements {
     const { claims, learner } = this.#state;
     const { rates } = learner;
     claims.match(request.segments);
-    const matches = claims.matchesOf(pods, request.segmentBytes / rates.bytesPerToken);
+    const { columns } = this.#fieldOf(pods);
+    const matches = claims.matchesOf(columns, request.segmentBytes / rates.bytesPerToken);
     const promptTokens = request.promptTokens ?? promptLength(request, matches, rates);
-    const hits = pods.map(({ facts }, i) => hitTokens(matches.tokens[i] ?? 0, promptTokens, facts.blockTokens ?? 1));
-    return { promptTokens, uncachedTokens: promptTokens - Math.max(...hits) };
+    let mostHit = 0;
+    columns.blockTokens.forEach((blockTokens, i) => {
+      mostHit = Math.max(mostHit, hitTokens(matches.tokens[i] as number, promptTokens, blockTokens));
+    });
+    return { promptTokens, uncachedTokens: promptTokens - mostHit };
   }
 
   /** Lets the policy choose among the pods, which are not none, and opens the lease. */
@@ -223,7 +228,7 @@ export class Placements {
     return {
       policy,
       field,
-      matches: claims.matchesOf(field.pods, request.segmentBytes / rates.bytesPerToken),
+      matches: claims.matchesOf(field.columns, request.segmentBytes / rates.bytesPerToken),
       rates,
       random,
       memory: policies.memory,
@@ -235,7 +240,11 @@ export class Placements {
   }
 
   #fieldOf(pods: readonly Pod[]): CandidateField {
-    if (this.#field.pods !== pods) this.#field = new CandidateField(pods);
+    const { version } = this.#state.registry;
+    if (this.#fieldVersion !== version || !areSame(this.#field.columns.pods, pods)) {
+      this.#field = new CandidateField(pods);
+      this.#fieldVersion = version;
+    }
     return this.#field;
   }
 
@@ -264,4 +273,11 @@ export class Placements {
     if (claim !== undefined) this.#state.claims.settle(claim, nowMs);
     this.#pending.delete(leaseId);
   }
+}
+
+function areSame(some: readonly Pod[], others: readonly Pod[]): boolean {
+  if (some === others) return true;
+  if (some.length !== others.length) return false;
+  for (let i = 0; i < some.length; i++) if (some[i] !== others[i]) return false;
+  return true;
 }

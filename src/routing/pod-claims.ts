@@ -3,6 +3,7 @@ import { ClaimTrust, type Remedy } from "./claim-trust.ts";
 import { type ClaimChange, ConfirmedClaims, type ConfirmedSegments } from "./confirmed-claims.ts";
 import { KEPT_CLAIM_BYTES, KEPT_GUESS_BYTES, type KeptClaims, MOST_KEPT_CLAIMS } from "./kept-claims.ts";
 import type { Pod } from "./pod.ts";
+import type { PodColumns } from "./pod-columns.ts";
 import { PodMatches } from "./pod-matches.ts";
 import { RECENT_CLAIM_BYTES } from "./recent-claims.ts";
 import { type SpeculativeClaim, SpeculativeClaims, type SpeculativeLimits } from "./speculative-claims.ts";
@@ -47,27 +48,22 @@ export class PodClaims {
    * What the last look-up found for pods; good until the next call. `segmentTokens` estimates where no event has
    * counted.
    */
-  matchesOf(pods: readonly Pod[], segmentTokens: number): PodMatches {
+  matchesOf({ pods, slots, exact }: PodColumns, segmentTokens: number): PodMatches {
     const matches = this.#matches;
-    matches.begin(pods.length);
-    for (let i = 0; i < pods.length; i++) {
-      const pod = pods[i] as Pod;
-      const countedSegments = this.#confirmed.depth(pod);
-      const segments = Math.max(countedSegments, this.#speculative.depth(pod));
-      matches.segments[i] = segments;
-      matches.tokens[i] = 0;
-      matches.confirmedSegments[i] = 0;
-      matches.hostSegments[i] = 0;
-      if (segments === 0) continue;
-      const countedTokens = this.#confirmed.tokens(pod);
-      const tokens = countedTokens + (segments - countedSegments + 0.5) * segmentTokens;
-      matches.tokens[i] = pod.facts.index.mode === "exact" ? tokens : tokens * pod.hitYield;
-      matches.hostSegments[i] = this.#confirmed.hostSegments(pod);
-      if (this.#trust.isDoubted(pod)) continue;
-      matches.confirmedSegments[i] = countedSegments;
-      if (countedSegments <= matches.countedSegments) continue;
-      matches.countedSegments = countedSegments;
-      matches.countedTokens = countedTokens;
+    const { segments, tokens, confirmedSegments } = matches.begin(pods.length);
+    const anyDoubt = this.#trust.anyDoubt;
+    this.#confirmed.matchesInto(slots, matches);
+    this.#speculative.depthsInto(slots, segments);
+    for (let i = 0; i < slots.length; i++) {
+      const counted = confirmedSegments[i] as number;
+      const held = Math.max(counted, segments[i] as number);
+      const countedTokens = tokens[i] as number;
+      segments[i] = held;
+      if (held === 0) continue;
+      const expected = countedTokens + (held - counted + 0.5) * segmentTokens;
+      tokens[i] = exact[i] === 1 ? expected : expected * (pods[i] as Pod).hitYield;
+      if (anyDoubt && this.#trust.isDoubted(pods[i] as Pod)) confirmedSegments[i] = 0;
+      else matches.count(counted, countedTokens);
     }
     return matches;
   }

@@ -3,8 +3,6 @@
  * for. Filled anew by each question.
  */
 export class PodMatches {
-  /** Pods in it: the columns can be longer. */
-  count = 0;
   /** Leading segments the pod is believed to hold. */
   segments = new Uint32Array(0);
   /**
@@ -16,19 +14,35 @@ export class PodMatches {
   confirmedSegments = new Uint32Array(0);
   /** Confirmed ones that are in a host tier only. */
   hostSegments = new Uint32Array(0);
-  /** The most segments that events confirm of any pod, and the tokens counted in these. */
-  countedSegments = 0;
-  countedTokens = 0;
+  #countedSegments = 0;
+  #countedTokens = 0;
 
-  /** Makes room for the matches of so many pods and forgets those that were there. */
-  begin(count: number): void {
-    this.count = count;
-    this.countedSegments = 0;
-    this.countedTokens = 0;
-    if (count <= this.segments.length) return;
-    this.segments = new Uint32Array(count);
-    this.tokens = new Float64Array(count);
-    this.confirmedSegments = new Uint32Array(count);
-    this.hostSegments = new Uint32Array(count);
+  /** The most segments that events confirm of any pod. */
+  get countedSegments(): number {
+    return this.#countedSegments;
+  }
+
+  /** The tokens counted in these. */
+  get countedTokens(): number {
+    return this.#countedTokens;
+  }
+
+  /** Makes room for the matches of so many pods, and forgets how far those that were there were counted. */
+  begin(pods: number): this {
+    this.#countedSegments = 0;
+    this.#countedTokens = 0;
+    if (pods === this.segments.length) return this;
+    this.segments = new Uint32Array(pods);
+    this.tokens = new Float64Array(pods);
+    this.confirmedSegments = new Uint32Array(pods);
+    this.hostSegments = new Uint32Array(pods);
+    return this;
+  }
+
+  /** Events confirm so many segments of some pod, with so many tokens. */
+  count(segments: number, tokens: number): void {
+    if (segments <= this.#countedSegments) return;
+    this.#countedSegments = segments;
+    this.#countedTokens = tokens;
   }
 }

@@ -31,6 +31,9 @@ export type RegistryChange =
   | { readonly kind: "trusted"; readonly pod: Pod }
   | { readonly kind: "removed"; readonly pod: Pod };
 
+/** The ready pods that serve a model, and those of them that were reported lately, as long as that holds. */
+type ServingPods = { readonly all: readonly Pod[]; readonly fresh: readonly Pod[]; readonly holdsUntilMs: number };
+
 /**
  * The pods of one model. Each source (collector) reports all of its pods each time: one it leaves out is gone. A pod
  * with leases stays, unready, until they are closed.
@@ -40,8 +43,9 @@ export class PodRegistry {
   readonly #freeSlots: number[] = [];
   #nextSlot = 0;
   #ordered: readonly Pod[] = [];
-  /** By model: the ready pods that serve it. Made at the first question after each report. */
-  readonly #serving = new Map<string, readonly Pod[]>();
+  #version = 0;
+  /** By model. Made at the first question after each report. */
+  readonly #serving = new Map<string, ServingPods>();
 
   /** All pods in the order of their ids. */
   get pods(): readonly Pod[] {
@@ -55,6 +59,7 @@ export class PodRegistry {
   /** Takes a source's whole list. `nowMs` is the router's clock. */
   report(source: string, reported: readonly ReportedPod[], nowMs: number): RegistryChange[] {
     this.#serving.clear();
+    this.#version++;
     const changes: RegistryChange[] = [];
     const seen = new Set<string>();
     for (const { facts, gauges } of reported) {
@@ -89,25 +94,29 @@ export class PodRegistry {
     return this.#pods.get(facts.id) ?? this.#add(source, facts, nowMs);
   }
 
+  /** Another number after each report: as long as it stays, facts and gauges do. */
+  get version(): number {
+    return this.#version;
+  }
+
   /**
    * The pods that may take a request for `model`: serving it, ready, not excluded, and reported within `freshMs`.
    * If every one of them is stale they stay routable: old knowledge is better than none.
    */
   routable(model: string, nowMs: number, freshMs: number, excluded: ReadonlySet<string>): readonly Pod[] {
-    const serving = this.#servingPods(model);
-    const wanted = excluded.size === 0 ? serving : serving.filter(({ id }) => !excluded.has(id));
-    const isFresh = ({ reportedAtMs }: Pod) => nowMs - reportedAtMs <= freshMs;
-    if (wanted.every(isFresh)) return wanted;
-    const fresh = wanted.filter(isFresh);
-    return fresh.length > 0 ? fresh : wanted;
+    const { all, fresh } = this.#servingPods(model, nowMs, freshMs);
+    const left = without(fresh, excluded);
+    return left.length > 0 ? left : without(all, excluded);
   }
 
-  #servingPods(model: string): readonly Pod[] {
-    let serving = this.#serving.get(model);
-    if (serving === undefined) {
-      serving = this.#ordered.filter(({ facts }) => facts.state === "ready" && facts.servedModels.includes(model));
-      this.#serving.set(model, serving);
-    }
+  #servingPods(model: string, nowMs: number, freshMs: number): ServingPods {
+    const known = this.#serving.get(model);
+    if (known !== undefined && nowMs <= known.holdsUntilMs) return known;
+    const all = this.#ordered.filter(({ facts }) => facts.state === "ready" && facts.servedModels.includes(model));
+    const fresh = all.filter(({ reportedAtMs }) => nowMs - reportedAtMs <= freshMs);
+    const holdsUntilMs = Math.min(...fresh.map(({ reportedAtMs }) => reportedAtMs)) + freshMs;
+    const serving = { all, fresh, holdsUntilMs };
+    this.#serving.set(model, serving);
     return serving;
   }
 
@@ -141,6 +150,7 @@ export class PodRegistry {
     };
     this.#pods.set(pod.id, pod);
     this.#serving.clear();
+    this.#version++;
     this.#sort();
     return pod;
   }
@@ -155,4 +165,8 @@ export class PodRegistry {
   #sort(): void {
     this.#ordered = [...this.#pods.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
+}
+
+function without(pods: readonly Pod[], excluded: ReadonlySet<string>): readonly Pod[] {
+  return excluded.size === 0 ? pods : pods.filter(({ id }) => !excluded.has(id));
 }

@@ -19,11 +19,12 @@ export class PrefixMatcher {
   /** One row for each step down into the bisection. */
   #rows = new Uint32Array(MOST_ROWS);
   #rowWords = 1;
+  /** By pod, 0 where it was not found. */
   readonly #depths = new Uint32Array(MOST_SLOTS);
+  /** By pod, of those that were found. */
   readonly #words = new Uint32Array(MOST_SLOTS);
-  /** By pod: the look-up in which it was last found. */
-  readonly #found = new Float64Array(MOST_SLOTS);
-  #lookUp = 0;
+  /** Pods that could have been found so far. */
+  #slots = 0;
   /** The pods found, together by depth: `#groupDepths[i]` is that of the pods in row i of `#groups`. */
   readonly #groupDepths: number[] = [];
   #groups = new Uint32Array(8);
@@ -52,7 +53,8 @@ export class PrefixMatcher {
   extend(base: PrefixMatcher, segments: Uint32Array): void {
     if (!this.#begin(segments, base.#rowWords)) return;
     const count = segments.length >>> 1;
-    const rest = this.#rest.fill(0xffff_ffff, 0, this.#rowWords);
+    const rest = this.#rest;
+    for (let i = 0; i < this.#rowWords; i++) rest[i] = 0xffff_ffff;
     for (let group = 0; group < base.#groupDepths.length; group++) {
       const depth = base.#groupDepths[group] as number;
       const start = group * base.#rowWords;
@@ -68,17 +70,34 @@ export class PrefixMatcher {
 
   /** Matched segments of a pod in the last look-up. */
   depth(pod: PodSlot): number {
-    return this.#found[pod] === this.#lookUp ? (this.#depths[pod] as number) : 0;
+    return this.#depths[pod] as number;
   }
 
   /** The word of the pod's claim on the last of those segments; 0 without any. */
   word(pod: PodSlot): number {
-    return this.#found[pod] === this.#lookUp ? (this.#words[pod] as number) : 0;
+    return this.#depths[pod] === 0 ? 0 : (this.#words[pod] as number);
+  }
+
+  /** Writes the depths of pods by their slots. */
+  depthsInto(slots: Uint16Array, depths: Uint32Array): void {
+    const found = this.#depths;
+    for (let i = 0; i < slots.length; i++) depths[i] = found[slots[i] as number] as number;
+  }
+
+  /** The same for words. */
+  wordsInto(slots: Uint16Array, words: Float64Array): void {
+    const depths = this.#depths;
+    const found = this.#words;
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i] as number;
+      words[i] = depths[slot] === 0 ? 0 : (found[slot] as number);
+    }
   }
 
   /** Forgets the last look-up. False if there is nothing to find. */
   #begin(segments: Uint32Array, leastRowWords: number): boolean {
-    this.#lookUp++;
+    const depths = this.#depths;
+    for (let slot = 0; slot < this.#slots; slot++) depths[slot] = 0;
     this.#groupDepths.length = 0;
     let slots = 0;
     let claims = 0;
@@ -87,6 +106,7 @@ export class PrefixMatcher {
       claims += table.size;
     }
     this.#rowWords = Math.max(leastRowWords, (slots + 31) >>> 5);
+    this.#slots = Math.max(this.#slots, 32 * this.#rowWords);
     if (this.#rows.length < MOST_ROWS * this.#rowWords) this.#rows = new Uint32Array(MOST_ROWS * this.#rowWords);
     return claims > 0 && segments.length > 0;
   }
@@ -120,7 +140,6 @@ export class PrefixMatcher {
       for (let left = this.#rows[start + i] as number; left !== 0; left &= left - 1) {
         const pod = 32 * i + 31 - Math.clz32(left & -left);
         this.#depths[pod] = low + 1;
-        this.#found[pod] = this.#lookUp;
       }
     }
     const group = this.#groupDepths.push(low + 1) - 1;

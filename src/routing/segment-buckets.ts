@@ -10,14 +10,16 @@ const ARENA_BITS = 11;
 const ARENA_MASK = (1 << ARENA_BITS) - 1;
 const ARENA_WORDS = 1 << (ARENA_BITS + BUCKET_BITS);
 
-/** Segments per bucket, over all, at which the table grows by one bucket. */
+/** Segments per bucket, over all, at which the table grows. */
 const MOST_LOAD = 6;
+/** Buckets it grows by: the cache misses of several overlap. Divides the number of buckets it begins with. */
+const SPLIT_TOGETHER = 4;
 
 /**
  * Where the claims on a segment begin: segment hash -> its first claim.
  *
  * A slot holds the claim's number and ten bits of the hash, so that a look-up reads one cache line to say no and two to
- * say yes. Buckets grow one at a time in arenas (linear hashing): nothing is ever copied to a larger table, and the cost
+ * say yes. Buckets grow a few at a time in arenas (linear hashing): nothing is ever copied to a larger table, and the cost
  * of growth falls on each new segment alike. Slots of a bucket are used from the front.
  */
 export class SegmentBuckets {
@@ -33,6 +35,8 @@ export class SegmentBuckets {
   #freeSpill = NIL;
   readonly #moving: number[] = [];
   readonly #lows: number[] = [];
+  /** Where the slots of each bucket that is split end in `#moving`. */
+  readonly #drained = new Uint32Array(SPLIT_TOGETHER);
 
   constructor(claims: ClaimPages) {
     this.#claims = claims;
@@ -174,38 +178,45 @@ export class SegmentBuckets {
   }
 
   #split(): void {
-    const from = this.#count - this.#base;
-    const to = this.#count;
-    if (to >>> ARENA_BITS >= this.#arenas.length) this.#arenas.push(new Uint32Array(ARENA_WORDS));
-    const moving = this.#drain(from);
-    this.#count++;
+    const first = this.#count;
+    if (first >>> ARENA_BITS >= this.#arenas.length) this.#arenas.push(new Uint32Array(ARENA_WORDS));
+    let moving = 0;
+    for (let i = 0; i < SPLIT_TOGETHER; i++) {
+      moving = this.#drain(first - this.#base + i, moving);
+      this.#drained[i] = moving;
+    }
     // Read all hashes before any branch depends on one: then their cache misses overlap.
     for (let i = 0; i < moving; i++) {
       const claim = (this.#moving[i] as number) & CLAIM_ID_MASK;
       this.#lows[i] = this.#claims.arena(claim)[this.#claims.base(claim) + LOW] as number;
     }
-    for (let i = 0; i < moving; i++) {
-      this.#append(((this.#lows[i] as number) & this.#base) === 0 ? from : to, this.#moving[i] as number);
+    for (let i = 0, next = 0; i < SPLIT_TOGETHER; i++) {
+      const to = first + i;
+      for (; next < (this.#drained[i] as number); next++) {
+        const bucket = ((this.#lows[next] as number) & this.#base) === 0 ? to - this.#base : to;
+        this.#append(bucket, this.#moving[next] as number);
+      }
     }
+    this.#count += SPLIT_TOGETHER;
     if (this.#count === 2 * this.#base) this.#base *= 2;
   }
 
-  /** Empties a bucket into `#moving` and returns how many slots it had. */
-  #drain(first: number): number {
-    let count = 0;
+  /** Empties a bucket into `#moving`, from `at` on. Returns where its slots end there. */
+  #drain(first: number, at: number): number {
+    let end = at;
     let bucket = first;
     let arenas = this.#arenas;
     for (;;) {
       const arena = arenas[bucket >>> ARENA_BITS] as Uint32Array;
       const base = (bucket & ARENA_MASK) << BUCKET_BITS;
       for (let i = base; i < base + SLOTS && arena[i] !== 0; i++) {
-        this.#moving[count++] = arena[i] as number;
+        this.#moving[end++] = arena[i] as number;
         arena[i] = 0;
       }
       const spill = arena[base + SPILL] as number;
       arena[base + SPILL] = NIL;
       if (arenas === this.#spillArenas) this.#giveBack(bucket);
-      if (spill === NIL) return count;
+      if (spill === NIL) return end;
       bucket = spill;
       arenas = this.#spillArenas;
     }

@@ -70,6 +70,11 @@ export class SpeculativeClaims {
     return this.#matcher.depth(pod.slot);
   }
 
+  /** The same for pods by their slots. */
+  depthsInto(slots: Uint16Array, depths: Uint32Array): void {
+    this.#matcher.depthsInto(slots, depths);
+  }
+
   /**
    * Claims the segments of a prompt from `start` on for a pod, after `depth` was looked up for it. The pod keeps
    * `capacitySegments` claims at most.

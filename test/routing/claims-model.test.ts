@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { Pod } from "../../src/routing/pod.ts";
 import { PodClaims } from "../../src/routing/pod-claims.ts";
+import { PodColumns } from "../../src/routing/pod-columns.ts";
 import { PodRegistry } from "../../src/routing/pod-registry.ts";
 import type { SpeculativeClaim } from "../../src/routing/speculative-claims.ts";
 import { ClaimsModel, segmentsOf } from "./claims-model.ts";
@@ -182,7 +183,7 @@ class Pair {
         const { gpu, speculative } = model.pod(index);
         const tokens = gpu.get(one) ?? model.hostTokens(index, one);
         const confirmed = tokens === undefined ? 0 : 1;
-        const found = claims.matchesOf([this.pod(index)], 0);
+        const found = claims.matchesOf(new PodColumns([this.pod(index)]), 0);
         expect(found.segments[0]).toBe(confirmed === 1 || speculative.has(one) ? 1 : 0);
         expect(found.tokens[0]).toBe(tokens ?? 0);
         expect(found.confirmedSegments[0]).toBe(confirmed);

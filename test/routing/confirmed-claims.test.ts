@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfirmedClaims } from "../../src/routing/confirmed-claims.ts";
 import type { Pod } from "../../src/routing/pod.ts";
+import { PodMatches } from "../../src/routing/pod-matches.ts";
 import { PodRegistry } from "../../src/routing/pod-registry.ts";
 
 const registry = new PodRegistry();
@@ -28,6 +29,13 @@ const change = fc.oneof(
 );
 
 const segments = (words: readonly number[]) => Uint32Array.from(words.flatMap((word) => [word, ~word]));
+
+/** Tokens that a pod holds of the prompt looked up last, and segments of it in its host tier only. */
+function matchOf(claims: ConfirmedClaims, { slot }: Pod): [number, number] {
+  const matches = new PodMatches().begin(1);
+  claims.matchesInto(Uint16Array.of(slot), matches);
+  return [matches.tokens[0] as number, matches.hostSegments[0] as number];
+}
 
 describe("confirmed claims", () => {
   it("equal a map of sets with tiers under any sequence of changes, duplicates included", () => {
@@ -57,7 +65,7 @@ describe("confirmed claims", () => {
           const hostSegments = [...held.values()].filter((tier) => tier === "host").length;
           expect(claims.podSizes(pod)).toEqual({ segments: held.size, hostSegments });
           claims.match(segments([3]));
-          expect([claims.depth(pod), claims.tokens(pod), claims.hostSegments(pod)]).toEqual(
+          expect([claims.depth(pod), ...matchOf(claims, pod)]).toEqual(
             held.has(3) ? [1, 30, held.get(3) === "host" ? 1 : 0] : [0, 0, 0],
           );
         });
@@ -114,8 +122,11 @@ describe("confirmed claims", () => {
         for (const [index, { gpu, host, seed }] of held) {
           const pod = pods[index] as Pod;
           const depth = seed === 0 ? host : Math.min(host, 8);
-          expect([claims.depth(pod), claims.tokens(pod)]).toEqual([depth, 10 * depth]);
-          expect(claims.hostSegments(pod)).toBe(depth - Math.min(depth, gpu));
+          expect([claims.depth(pod), ...matchOf(claims, pod)]).toEqual([
+            depth,
+            10 * depth,
+            depth - Math.min(depth, gpu),
+          ]);
         }
       }),
     );

@@ -227,6 +227,18 @@ describe("router", () => {
     expect(record().terms.map(([requests]) => requests)).toEqual([6, 6]);
   });
 
+  it("tells an engine's other requests from its own by its leases when the engine was read, however many came since", () => {
+    const router = new Router({ instance: "r", random: seededRandom(1), nowMs: 0 });
+    const gauges = { running: 2, waiting: 0, ageMs: 100 };
+    router.report({ ...push([]), pods: [{ facts: facts("a"), gauges }] }, 30_000);
+    const ask = (nowMs: number) => placed(router.route(request(prompt(1, 4), { policy: "least-request" }), nowMs));
+    for (let nowMs = 30_000; nowMs < 39_000; nowMs += 60) {
+      const { leaseId, record } = ask(nowMs);
+      expect(record().terms[0]?.[0]).toBe(2);
+      router.finish(leaseId, { kind: "completed" }, nowMs + 55);
+    }
+  });
+
   it("explains a decision with one row of terms a candidate", () => {
     const router = routerWith("a", "b");
     const record = placed(router.route(request(prompt(1, 4)), 10)).record();

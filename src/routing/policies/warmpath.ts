@@ -1,7 +1,14 @@
 import { freshFloats } from "../fresh-floats.ts";
 import { headDoneMs } from "../outlook/placement-outlook.ts";
 import { promptPrefillMs } from "../outlook/prefill-cost.ts";
-import { type Candidate, type Policy, type PolicyContext, type PolicyRequest, pickLowest } from "../policy.ts";
+import {
+  type Candidate,
+  type Policy,
+  type PolicyContext,
+  type PolicyRequest,
+  pickLowest,
+  type RequestOutlook,
+} from "../policy.ts";
 
 /** A miss is charged above its face value: what it displaces costs more than the eviction term can see. */
 const MISS_SURCHARGE = 1;
@@ -33,6 +40,7 @@ const COLUMNS = [
   "delayMs",
   "matchedTokens",
 ] as const;
+const WIDTH = COLUMNS.length;
 const NETWORK = COLUMNS.indexOf("networkMs");
 const BACKLOG = COLUMNS.indexOf("backlogMs");
 const PREFILL = COLUMNS.indexOf("prefillMs");
@@ -43,62 +51,48 @@ const DELAY = COLUMNS.indexOf("delayMs");
 const MATCHED = COLUMNS.indexOf("matchedTokens");
 
 /**
- * The pod where a request costs least: predicted time to first token from the way there, backlog, own prefill after the cached prefix,
- * interference with running decodes and memory pressure, and what it costs others: chains it pushes out of the cache
- * that will come back, and requests it delays once the whole fleet has work waiting. All in ms, from the router's own
+ * The pod where a request costs least: predicted time to first token from the way there, backlog, own prefill after
+ * the cached prefix, interference with running decodes and memory pressure, and what it costs others: chains it pushes
+ * out of the cache that will come back, and requests it delays once the whole fleet has work waiting. All in ms, from the router's own
  * account; where the account is missing (see PlacementOutlook), from counts of tokens and the learned prefill rate.
  */
 export const warmpath: Policy = {
   name: "warmpath",
   columns: COLUMNS,
   decide(request, candidates, context) {
-    const count = candidates.length;
-    const width = COLUMNS.length;
-    const cost = freshFloats(count);
-    const terms = freshFloats(count * width);
-    let leastBacklogMs = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < count; i++) {
-      const backlogMs = backlogOf(candidates[i] as Candidate, context);
-      terms[i * width + BACKLOG] = backlogMs;
-      if (backlogMs < leastBacklogMs) leastBacklogMs = backlogMs;
-    }
-    const waiting = fleetBacklog(leastBacklogMs, count, context);
+    const cost = freshFloats(candidates.length);
+    const terms = freshFloats(candidates.length * WIDTH);
+    const waiting = fleetBacklog(addBacklogs(candidates, context, terms), candidates.length, context);
+    addOwnWork(request, candidates, context, terms);
+    if (waiting > 0) addDelays(candidates, context, waiting, terms);
+    addNetwork(request, candidates, context, terms);
     const missWeight = 1 + MISS_SURCHARGE + Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting);
-    const { outlook, rates } = context;
-    const { promptTokens } = request;
-    const prefillRates = outlook?.account.rates;
-    const tokenMs = prefillRates?.tokenMs ?? 1 / rates.prefillTokensPerMs;
-    const delaysMs = outlook?.account.network.from(request.origin ?? "");
-    // With one cluster all are equally far.
-    const differ = delaysMs !== undefined && delaysMs.size > 1;
-    for (let i = 0; i < count; i++) {
-      const candidate = candidates[i] as Candidate;
-      const { matchedTokens, promptTokensInFlight } = candidate;
-      const row = i * width;
-      const aheadMs = terms[row + BACKLOG] as number;
-      const ownMs =
-        prefillRates === undefined
-          ? Math.max(0, promptTokens - matchedTokens) / rates.prefillTokensPerMs
-          : promptPrefillMs(prefillRates, promptTokens, matchedTokens);
-      const requests = candidate.inFlight + candidate.foreign;
-      const read = KV_READ_SHARE * promptTokensInFlight * (1 + ownMs / DECODE_STRETCH_MS);
-      const interferenceMs = tokenMs * (requests + read);
-      const memoryMs = memoryPressure(candidate.capacityTokens, promptTokensInFlight + promptTokens);
-      const delayMs = waiting > 0 ? delayOf(candidate, aheadMs, ownMs, waiting, context) : 0;
-      const networkMs = differ ? (delaysMs.get(candidate.cluster) ?? 0) : 0;
-      cost[i] = networkMs + aheadMs + missWeight * ownMs + interferenceMs + memoryMs + delayMs;
-      terms[row] = networkMs + aheadMs + ownMs + interferenceMs + memoryMs;
-      terms[row + NETWORK] = networkMs;
-      terms[row + PREFILL] = ownMs;
-      terms[row + INTERFERENCE] = interferenceMs;
-      terms[row + MEMORY] = memoryMs;
-      terms[row + DELAY] = delayMs;
-      terms[row + MATCHED] = matchedTokens;
+    for (let i = 0; i < cost.length; i++) {
+      const row = i * WIDTH;
+      const prefillMs = terms[row + PREFILL] as number;
+      const othersMs =
+        (terms[row + NETWORK] as number) +
+        (terms[row + BACKLOG] as number) +
+        (terms[row + INTERFERENCE] as number) +
+        (terms[row + MEMORY] as number);
+      terms[row] = othersMs + prefillMs;
+      cost[i] = othersMs + missWeight * prefillMs + (terms[row + DELAY] as number);
     }
-    const total = withEvictions(request, candidates, context, cost, terms);
-    return { chosen: pickLowest(total, context.random, TIE_BAND_MS), terms };
+    addEvictions(request, candidates, context, cost, terms);
+    return { chosen: pickLowest(cost, context.random, TIE_BAND_MS), terms };
   },
 };
+
+/** Writes the backlogs and returns the least of them, in ms. */
+function addBacklogs(candidates: readonly Candidate[], context: PolicyContext, terms: Float64Array): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < candidates.length; i++) {
+    const backlogMs = backlogOf(candidates[i] as Candidate, context);
+    terms[i * WIDTH + BACKLOG] = backlogMs;
+    if (backlogMs < least) least = backlogMs;
+  }
+  return least;
+}
 
 function backlogOf(candidate: Candidate, { outlook, rates, nowMs }: PolicyContext): number {
   if (outlook !== undefined && candidate.outlook !== undefined) {
@@ -113,19 +107,60 @@ function fleetBacklog(leastBacklogMs: number, pods: number, { outlook, nowMs }: 
   return outlook === undefined ? 0 : (outlook.account.arrivalsPerMs(nowMs) / pods) * leastBacklogMs;
 }
 
-/** What the request's prefill adds to the waits of those that arrive behind it, once waiting is the rule. */
-function delayOf(
-  candidate: Candidate,
-  aheadMs: number,
-  ownMs: number,
+/** Writes what the request itself costs each pod: its prefill, and what it meets of decodes and memory there. */
+function addOwnWork(
+  { promptTokens }: PolicyRequest,
+  candidates: readonly Candidate[],
+  { outlook, rates }: PolicyContext,
+  terms: Float64Array,
+): void {
+  const prefillRates = outlook?.account.rates ?? { tokenMs: 1 / rates.prefillTokensPerMs, pairMs: 0 };
+  const { tokenMs } = prefillRates;
+  for (let i = 0; i < candidates.length; i++) {
+    const candidate = candidates[i] as Candidate;
+    const { matchedTokens, promptTokensInFlight } = candidate;
+    const prefillMs = promptPrefillMs(prefillRates, promptTokens, matchedTokens);
+    const requests = candidate.inFlight + candidate.foreign;
+    const read = KV_READ_SHARE * promptTokensInFlight * (1 + prefillMs / DECODE_STRETCH_MS);
+    const row = i * WIDTH;
+    terms[row + PREFILL] = prefillMs;
+    terms[row + INTERFERENCE] = tokenMs * (requests + read);
+    terms[row + MEMORY] = memoryPressure(candidate.capacityTokens, promptTokensInFlight + promptTokens);
+    terms[row + MATCHED] = matchedTokens;
+  }
+}
+
+/** Writes what the way to each pod takes. With one cluster all are equally far. */
+function addNetwork(
+  { origin = "" }: PolicyRequest,
+  candidates: readonly Candidate[],
+  { outlook }: PolicyContext,
+  terms: Float64Array,
+): void {
+  const delaysMs = outlook?.account.network.from(origin);
+  if (delaysMs === undefined || delaysMs.size < 2) return;
+  for (let i = 0; i < candidates.length; i++) {
+    terms[i * WIDTH + NETWORK] = delaysMs.get((candidates[i] as Candidate).cluster) ?? 0;
+  }
+}
+
+/** Writes what the request's prefill adds to the waits of those that arrive behind it, once waiting is the rule. */
+function addDelays(
+  candidates: readonly Candidate[],
+  { nowMs }: PolicyContext,
   waiting: number,
-  { outlook, nowMs }: PolicyContext,
-): number {
-  const pod = candidate.outlook;
-  if (outlook === undefined || pod === undefined) return 0;
-  const utilisation = Math.min(MOST_UTILISATION, pod.work.perMs(nowMs));
-  const behind = (pod.arrivals.perMs(nowMs) * (aheadMs + ownMs / 2)) / (1 - utilisation);
-  return ownMs * Math.min(MOST_DELAY_FACTOR, Math.min(1, waiting) * behind);
+  terms: Float64Array,
+): void {
+  for (let i = 0; i < candidates.length; i++) {
+    const pod = candidates[i]?.outlook;
+    if (pod === undefined) continue;
+    const row = i * WIDTH;
+    const backlogMs = terms[row + BACKLOG] as number;
+    const prefillMs = terms[row + PREFILL] as number;
+    const utilisation = Math.min(MOST_UTILISATION, pod.work.perMs(nowMs));
+    const behind = (pod.arrivals.perMs(nowMs) * (backlogMs + prefillMs / 2)) / (1 - utilisation);
+    terms[row + DELAY] = prefillMs * Math.min(MOST_DELAY_FACTOR, Math.min(1, waiting) * behind);
+  }
 }
 
 /** `neededTokens` are the prompts of all leases, this request's with them. */
@@ -135,42 +170,45 @@ function memoryPressure(capacityTokens: number | undefined, neededTokens: number
   return excess <= 0 ? 0 : MEMORY_BASE_MS + (MEMORY_SLOPE_MS * excess) / capacityTokens;
 }
 
-/**
- * The costs with the price of evictions, asked of the cheapest pods first as long as it can change the choice. `cost` is
- * used up.
- */
-function withEvictions(
+/** Adds the price of evictions to the costs, cheapest pods first, as long as it can change the choice. */
+function addEvictions(
   request: PolicyRequest,
   candidates: readonly Candidate[],
-  { outlook, nowMs }: PolicyContext,
+  context: PolicyContext,
   cost: Float64Array,
   terms: Float64Array,
-): Float64Array {
-  if (outlook === undefined) return cost;
-  const { account, chain } = outlook;
-  const total = freshFloats(cost.length).fill(Number.POSITIVE_INFINITY);
+): void {
+  const { outlook } = context;
+  if (outlook === undefined) return;
+  const priced: number[] = [];
+  const prices: number[] = [];
   let best = Number.POSITIVE_INFINITY;
-  for (let priced = 0; priced < MOST_PRICED; priced++) {
-    let next = 0;
-    for (let i = 1; i < cost.length; i++) if ((cost[i] as number) < (cost[next] as number)) next = i;
+  while (priced.length < MOST_PRICED) {
+    const next = cheapest(cost);
     const base = cost[next] as number;
-    if (base === Number.POSITIVE_INFINITY) return total;
-    if (base >= best + TIE_BAND_MS) {
-      for (let i = 0; i < cost.length; i++) if (total[i] === Number.POSITIVE_INFINITY) total[i] = cost[i] as number;
-      return total;
-    }
+    if (base === Number.POSITIVE_INFINITY || base >= best + TIE_BAND_MS) break;
+    const evictionMs = evictionOf(request, candidates[next] as Candidate, outlook, context.nowMs);
+    terms[next * WIDTH + EVICTION] = evictionMs;
     cost[next] = Number.POSITIVE_INFINITY;
-    const candidate = candidates[next] as Candidate;
-    const { capacityTokens, outlook: pod } = candidate;
-    let evictionMs = 0;
-    if (pod !== undefined && capacityTokens !== undefined) {
-      const newTokens = request.promptTokens - candidate.matchedTokens;
-      evictionMs = account.evictionMs({ pod, capacityTokens, newTokens, chain }, nowMs);
-      terms[next * COLUMNS.length + EVICTION] = evictionMs;
-    }
-    total[next] = base + evictionMs;
+    priced.push(next);
+    prices.push(base + evictionMs);
     best = Math.min(best, base + evictionMs);
   }
-  // Beside priced pods an unpriced one would look too good: it keeps its infinite cost.
-  return total;
+  // Beside priced pods an unpriced one would look too good.
+  if (priced.length === MOST_PRICED) cost.fill(Number.POSITIVE_INFINITY);
+  for (let i = 0; i < priced.length; i++) cost[priced[i] as number] = prices[i] as number;
+}
+
+function evictionOf(request: PolicyRequest, candidate: Candidate, outlook: RequestOutlook, nowMs: number): number {
+  const { capacityTokens, outlook: pod } = candidate;
+  if (pod === undefined || capacityTokens === undefined) return 0;
+  const { account, chain } = outlook;
+  const newTokens = request.promptTokens - candidate.matchedTokens;
+  return account.evictionMs({ pod, capacityTokens, newTokens, chain }, nowMs);
+}
+
+function cheapest(cost: Float64Array): number {
+  let lowest = 0;
+  for (let i = 1; i < cost.length; i++) if ((cost[i] as number) < (cost[lowest] as number)) lowest = i;
+  return lowest;
 }
