@@ -2,7 +2,7 @@ import { CallSource } from "./call-source.ts";
 import { arrivingRequest, type EngineRequest } from "./engine-request.ts";
 import { EventQueue } from "./event-queue.ts";
 import { FleetPods } from "./fleet-pods.ts";
-import type { FleetRouter, FleetRouterMaker, RoutedRequest } from "./fleet-router.ts";
+import { type FleetRouter, type FleetRouterMaker, HELD, type RoutedRequest } from "./fleet-router.ts";
 import type { FleetSetup, Incident } from "./fleet-setup.ts";
 import { RequestLog } from "./request-log.ts";
 import { blockIds, type FleetCall, type Workload } from "./workload.ts";
@@ -28,6 +28,10 @@ const FINISHED = 5;
 const SCRAPE = 6;
 const REPORT = 7;
 const INCIDENT = 8;
+const RELEASED = 9;
+const WAKE = 10;
+
+const NO_POD = -1;
 
 /** A request on its way. */
 type Live = RoutedRequest & {
@@ -36,6 +40,7 @@ type Live = RoutedRequest & {
   /** Of the closed-loop client that waits for it; -1 in an open loop. */
   readonly client: number;
   sentMs: number;
+  /** -1: it has none. */
   pod: number;
   engineRequest: EngineRequest | undefined;
 };
@@ -78,6 +83,12 @@ class FleetSimulation {
       seed: setup.seed,
       blockTokens,
       capacityTokens: this.#pods.blocksPerPod * blockTokens,
+      // The router is in the middle of something: what comes of it happens at the same moment, but after.
+      released: (index, pod) => {
+        (this.#live.get(index) as Live).pod = pod ?? NO_POD;
+        this.#events.add(this.#nowMs, RELEASED, index);
+      },
+      wakeAt: (atMs) => this.#events.add(atMs, WAKE, 0),
     });
   }
 
@@ -124,6 +135,12 @@ class FleetSimulation {
       case REPORT:
         this.#report();
         return;
+      case RELEASED:
+        this.#released(this.#live.get(argument) as Live);
+        return;
+      case WAKE:
+        this.#router.wake?.(this.#nowMs);
+        return;
       case INCIDENT:
         this.#resend(this.#pods.suffer(this.#setup.incidents[argument] as Incident, this.#nowMs));
         return;
@@ -142,13 +159,19 @@ class FleetSimulation {
     const waiting = this.#calls.isClosed ? client : -1;
     const session = `${call.session}-${copy}`;
     const request = { index, blocks, promptTokens, outputTokens, session, call, copy, client: waiting };
-    this.#live.set(index, { ...request, sentMs: this.#nowMs, pod: -1, engineRequest: undefined });
+    this.#live.set(index, { ...request, sentMs: this.#nowMs, pod: NO_POD, engineRequest: undefined });
     this.#after(this.#setup.routerMs, SEND, index);
   }
 
   #send(live: Live): void {
     live.sentMs = this.#nowMs;
-    this.#toPod(live, this.#router.route(live, this.#nowMs));
+    const pod = this.#router.route(live, this.#nowMs);
+    if (pod !== HELD) this.#toPod(live, pod);
+  }
+
+  #released(live: Live): void {
+    live.sentMs = this.#nowMs;
+    this.#toPod(live, live.pod === NO_POD ? undefined : live.pod);
   }
 
   #toPod(live: Live, pod: number | undefined): void {
