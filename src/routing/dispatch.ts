@@ -1,32 +1,15 @@
 import type { Arrival } from "./arrival.ts";
-import type { HeldRequests, PromptWork } from "./held-requests.ts";
-import { openPods, type RoomTerms, type WantedRoom } from "./open-pods.ts";
+import { DispatchPass } from "./dispatch-pass.ts";
+import type { HeldRequests } from "./held-requests.ts";
+import { OpenPods } from "./open-pods.ts";
 import type { HeldRequest, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
+import type { Placer, PodChoice } from "./placer.ts";
 import type { Pod } from "./pod.ts";
 import type { QueueRules } from "./routing-rules.ts";
 
-/** What dispatching asks of the router. */
-export type Placer = {
-  /** Pods that could take the request, busy or not. */
-  readonly podsFor: (request: RouteRequest, nowMs: number) => readonly Pod[];
-  /** Lets the policy choose among the pods, which are not none, and opens the lease. */
-  readonly place: (arrival: Arrival, pods: readonly Pod[], nowMs: number) => Placement | RouteRefusal;
-  /** What the prompt comes to on the pod that holds most of it. */
-  readonly workOf: (request: RouteRequest, pods: readonly Pod[]) => PromptWork;
-  /** About how long the prompt is, without a look at the index. */
-  readonly promptTokensOf: (request: RouteRequest) => number;
-  readonly roomTerms: (nowMs: number) => Omit<RoomTerms, "limits">;
-  /** All pods of all models, fit or not. */
-  readonly pods: () => readonly Pod[];
-  /** A held request got a pod, or waits no more. */
-  readonly released: (heldId: string, result: Placement | RouteRefusal) => void;
-};
-
-const NO_ROOM: WantedRoom = { promptTokens: 0, outputTokens: 0 };
-
 /**
- * Decides when a request is placed: at once where a pod has room and nobody waits, else out of the queue when a pod has
- * room and it is its turn. The policy chooses the pod at that moment, not before.
+ * Decides when a request is placed: at once where the pod it is best for has room and nobody waits, else out of the queue
+ * when that pod has room and it is its turn. The policy chooses at that moment, not before.
  */
 export class Dispatch {
   readonly #held: HeldRequests;
@@ -48,27 +31,27 @@ export class Dispatch {
       return held ?? { ok: false, reason: "no_endpoints", podsKnown };
     }
     // Who comes from a pod that failed is not made to wait, as by a move.
-    if (!rules.enabled || !isNew(request)) return placer.place(arrival, pods, nowMs);
-    if (this.#held.queued === 0) {
-      const { open, roomy } = openPods(pods, this.#wanted(request), { limits: rules, ...placer.roomTerms(nowMs) });
-      // A fleet with an open pod is not saturated: what is in a backlog there is the policy's to weigh.
-      if (open.length > 0) return placer.place(arrival, roomy, nowMs);
+    if (!rules.enabled || !isNew(request)) return opened(placer.choose(arrival, pods, nowMs));
+    const alone = this.#held.queued === 0;
+    if (alone) {
+      const choice = this.#openChoice(arrival, pods, rules, nowMs);
+      if (choice !== undefined) return opened(choice);
     }
     const offered = this.#held.offer(arrival, placer.workOf(request, pods), pods, nowMs);
-    if (offered.reason !== "held") return offered;
+    if (offered.reason !== "held" || alone) return offered;
     return this.pump(rules, nowMs, arrival.id) ?? offered;
   }
 
-  /** Places those whose turn it is and that a pod has room for. Returns the placement of `newcomer`, if it is of them. */
+  /**
+   * Places those whose turn it is and whose pods have room for them. Returns the placement of `newcomer`, if it is of
+   * them.
+   */
   pump(rules: QueueRules, nowMs: number, newcomer?: string): Placement | undefined {
+    if (this.#held.queued === 0) return undefined;
     let own: Placement | undefined;
-    while (this.#held.queued > 0 && this.#anyOpen(rules, nowMs)) {
-      const openFor = this.#openPodsFor(rules, nowMs);
-      const next = this.#held.next(nowMs, (request) => openFor(request).length > 0);
-      if (next === undefined) break;
-      const placed = this.#placer.place(next, openFor(next.request), nowMs);
-      if (next.id === newcomer && placed.ok) own = placed;
-      else this.#placer.released(next.id, placed);
+    for (const { id, result } of new DispatchPass(this.#held, this.#placer, rules, nowMs).run()) {
+      if (id === newcomer && result.ok) own = result;
+      else this.#placer.released(id, result);
     }
     return own;
   }
@@ -90,35 +73,26 @@ export class Dispatch {
     }
   }
 
-  /** Quick to say no, as it mostly is while requests wait. */
-  #anyOpen(rules: QueueRules, nowMs: number): boolean {
-    const ready = this.#placer.pods().filter(({ facts }) => facts.state === "ready");
-    return openPods(ready, NO_ROOM, { limits: rules, ...this.#placer.roomTerms(nowMs) }).open.length > 0;
+  /** The policy's choice for a request that is alone, if that pod is open to it. */
+  #openChoice(
+    arrival: Arrival,
+    pods: readonly Pod[],
+    rules: QueueRules,
+    nowMs: number,
+  ): PodChoice | RouteRefusal | undefined {
+    const room = new OpenPods(pods, { limits: rules, ...this.#placer.roomTerms(nowMs) });
+    if (!room.any) return undefined;
+    const choice = this.#placer.choose(arrival, pods, nowMs);
+    if (!choice.ok) return choice;
+    const { pod, promptTokens } = choice;
+    return room.has(pod, { promptTokens, outputTokens: this.#held.outputTokensOf(arrival.request) })
+      ? choice
+      : undefined;
   }
+}
 
-  /**
-   * The pods that are open to a request. Good until the next placement. Pods that are closed to the smallest request are
-   * sorted out once for all that ask.
-   */
-  #openPodsFor(rules: QueueRules, nowMs: number): (request: RouteRequest) => readonly Pod[] {
-    const terms = { limits: rules, ...this.#placer.roomTerms(nowMs) };
-    const byModel = new Map<string, readonly Pod[]>();
-    return (request) => {
-      let pods = byModel.get(request.model);
-      if (pods === undefined) {
-        pods = openPods(this.#placer.podsFor(request, nowMs), NO_ROOM, terms).open;
-        byModel.set(request.model, pods);
-      }
-      return pods.length === 0 ? pods : openPods(pods, this.#wanted(request), terms).open;
-    };
-  }
-
-  #wanted(request: RouteRequest): WantedRoom {
-    return {
-      promptTokens: this.#placer.promptTokensOf(request),
-      outputTokens: this.#held.outputTokensOf(request),
-    };
-  }
+function opened(choice: PodChoice | RouteRefusal): Placement | RouteRefusal {
+  return choice.ok ? choice.open() : choice;
 }
 
 /** Whether no pod has failed it before: every pod of its model is one for it. */

@@ -88,6 +88,8 @@ export type PolicyContext = {
   readonly nowMs: number;
   readonly memory: PolicyMemoryView;
   readonly outlook?: RequestOutlook | undefined;
+  /** Requests that wait in the router, by the pods they may go to; undefined where none are ever held. */
+  readonly heldPerPod?: number | undefined;
 };
 
 /** The chosen candidate and, for each candidate, the terms that decided: `terms[candidate * columns + column]`. */

@@ -3,8 +3,8 @@ import { hitTokens } from "./candidates.ts";
 import { ClaimKeeper } from "./claim-keeper.ts";
 import type { Remedy } from "./claim-trust.ts";
 import type { ConfirmedSegments } from "./confirmed-claims.ts";
-import { decide } from "./decide.ts";
-import { Dispatch, type Placer } from "./dispatch.ts";
+import { type Decided, decide } from "./decide.ts";
+import { Dispatch } from "./dispatch.ts";
 import { FeedLedger, type FeedVerdict } from "./feeds.ts";
 import { FleetHealth, podOutcomeOf } from "./health/fleet-health.ts";
 import type { PodOutcome } from "./health/pod-outcome.ts";
@@ -16,10 +16,12 @@ import { type Lease, LeaseLedger } from "./lease-ledger.ts";
 import { movingMean } from "./moving-mean.ts";
 import { PlacementOutlook } from "./outlook/placement-outlook.ts";
 import type { HeldRequest, LeaseOutcome, MoveQuestion, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
+import type { Placer, PodChoice } from "./placer.ts";
 import type { Pod } from "./pod.ts";
 import { PodClaims } from "./pod-claims.ts";
 import { PodRegistry, type ReportedPush } from "./pod-registry.ts";
 import { type KeptMemory, PoliciesInUse } from "./policies-in-use.ts";
+import type { Policy } from "./policy.ts";
 import type { PolicyMemoryView } from "./policy-memory.ts";
 import { promptLength } from "./prompt-length.ts";
 import { workCostAt } from "./queue/stretch-order.ts";
@@ -94,10 +96,8 @@ export class Router {
     this.#dispatch = new Dispatch(this.#held, {
       podsFor: ({ model, excludedPods }, nowMs) =>
         this.#podsFor(model, excludedPods ? new Set(excludedPods) : NONE, nowMs),
-      place: ({ id, request }, pods, nowMs) => this.#place(request, id, pods, new Set(request.excludedPods), nowMs),
+      choose: ({ id, request }, pods, nowMs) => this.#choose(request, id, pods, new Set(request.excludedPods), nowMs),
       workOf: (request, pods) => this.#workOf(request, pods),
-      promptTokensOf: ({ promptTokens, promptBytes }) =>
-        promptTokens ?? promptBytes / this.#learner.rates.bytesPerToken,
       roomTerms: (nowMs) => ({
         prefillTokensPerMs: this.#learner.rates.prefillTokensPerMs,
         nowMs,
@@ -386,17 +386,18 @@ export class Router {
   ): Placement | RouteRefusal {
     if (pods.length === 0) return { ok: false, reason: "no_endpoints", podsKnown: this.#registry.pods.length };
     if (!this.#health.tryRetry(nowMs)) return { ok: false, reason: "retry_budget" };
-    return this.#place(request, leaseId, pods, tried, nowMs);
+    const choice = this.#choose(request, leaseId, pods, tried, nowMs);
+    return choice.ok ? choice.open() : choice;
   }
 
   /** `pods` are not none. */
-  #place(
+  #choose(
     request: RouteRequest,
     leaseId: string,
     pods: readonly Pod[],
     tried: Set<string>,
     nowMs: number,
-  ): Placement | RouteRefusal {
+  ): PodChoice | RouteRefusal {
     const found = this.#policies.find(request);
     if (!found.ok) return found;
     const { policy } = found;
@@ -414,16 +415,32 @@ export class Router {
       retried: tried.size > 0,
       nowMs,
       adopting: this.#adopting(nowMs),
+      heldPerPod: this.#rules.queue.enabled ? this.#held.queued / pods.length : undefined,
       outlook: {
         account: this.#outlook,
         chain: this.#outlook.continued(request.segments, segmentTokens),
       },
     });
-    const { pod, promptTokens, matchedTokens, prediction, record, placement } = decided;
+    const { pod, promptTokens, matchedTokens } = decided;
+    const uncachedTokens = Math.max(0, promptTokens - matchedTokens);
+    const open = () =>
+      this.#open(request, leaseId, { ...decided, policy, segmentTokens, uncachedTokens }, tried, nowMs);
+    return { ok: true, pod, promptTokens, uncachedTokens, open };
+  }
+
+  /** Carries out a decision that has just been made. */
+  #open(
+    request: RouteRequest,
+    leaseId: string,
+    decided: Decided & { readonly policy: Policy; readonly segmentTokens: number; readonly uncachedTokens: number },
+    tried: Set<string>,
+    nowMs: number,
+  ): Placement {
+    const { policy, pod, promptTokens, matchedTokens, uncachedTokens, segmentTokens } = decided;
+    const { prediction, record, placement } = decided;
     this.#policies.placed(leaseId, policy, placement);
     const capacity = this.#capacitySegments(pod, segmentTokens);
     const claim = this.#claims.claim(pod, request.segments, capacity, this.#registry.pods.length, nowMs);
-    const uncachedTokens = Math.max(0, promptTokens - matchedTokens);
     const { promptBytes } = request;
     const opening = { id: leaseId, pod, openedAtMs: nowMs, promptBytes, promptTokens, uncachedTokens, prediction };
     this.#health.sent(this.#ledger.open({ ...opening, firstTokenSeen: false }, nowMs), nowMs);

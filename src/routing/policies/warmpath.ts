@@ -9,6 +9,8 @@ const MISS_SURCHARGE = 1;
 /** The surcharge grows with the work that waits on even the least busy pod, up to this. */
 const BACKLOG_SURCHARGE = 10;
 const MOST_SURCHARGE = 100;
+/** Where requests wait in the router instead, it grows by one for each of them a pod, up to this. */
+const MOST_HELD_SURCHARGE = 30;
 /** Decode reads a cached token this many times faster than prefill computes one (43.5 ns against 21.5 us, 8B on H100). */
 const KV_READ_SHARE = 0.002;
 /** A prefill of this length slows the decodes beside it by one more step. */
@@ -49,8 +51,14 @@ export const warmpath: Policy = {
     const terms = new Float64Array(count * COLUMNS.length);
     const backlogMs = new Float64Array(count);
     for (let i = 0; i < count; i++) backlogMs[i] = backlogOf(candidates[i] as Candidate, context);
-    const waiting = fleetBacklog(backlogMs, context);
-    const surcharge = MISS_SURCHARGE + Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting);
+    const { heldPerPod } = context;
+    // Whom a long prefill delays waits in the router then, whose order sees to it.
+    const waiting = heldPerPod === undefined ? fleetBacklog(backlogMs, context) : 0;
+    const surcharge =
+      MISS_SURCHARGE +
+      (heldPerPod === undefined
+        ? Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting)
+        : Math.min(MOST_HELD_SURCHARGE, heldPerPod));
     for (let i = 0; i < count; i++) {
       const candidate = candidates[i] as Candidate;
       const aheadMs = backlogMs[i] as number;
