@@ -23,7 +23,7 @@ export class AssumedPlacements {
     pod.awaitingFirstToken++;
     pod.backlogTokens += uncachedTokens;
     pod.promptTokensInFlight += promptTokens;
-    pod.outlook.assume(prefillWork(promptTokens, promptTokens - uncachedTokens), promptTokens);
+    pod.outlook.assume(prefillWork(promptTokens, promptTokens - uncachedTokens));
   }
 
   /** Puts all counts back exactly as they were. */

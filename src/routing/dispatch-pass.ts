@@ -17,7 +17,7 @@ export type Dispatched = { readonly id: string; readonly result: Placement | Rou
  * One pass through the queue, in its order (the policy lab's formula Q): each request in turn chooses among all of its
  * pods. If the chosen one is open to it, it goes there; if not, it goes on waiting, and counts on that pod for those
  * behind it. So a request waits for its warm pod where that is worth it, and a burst that a single pod is best for
- * spreads. A pod that somebody waits for takes nobody from behind, or a small request after the other would keep its
+ * spreads. A pod that somebody waits for takes nobody from behind, or one small request after the other would keep its
  * memory from a large one.
  */
 export class DispatchPass {
@@ -25,7 +25,8 @@ export class DispatchPass {
   readonly #placer: Placer;
   readonly #nowMs: number;
   readonly #room: OpenPods;
-  readonly #open: Set<Pod>;
+  /** Pods that take nobody more in this pass. */
+  readonly #closed = new Set<Pod>();
   readonly #assumed = new AssumedPlacements();
   readonly #left = new Set<string>();
   readonly #podsByModel = new Map<string, readonly Pod[]>();
@@ -34,16 +35,15 @@ export class DispatchPass {
     this.#held = held;
     this.#placer = placer;
     this.#nowMs = nowMs;
-    const ready = placer.pods().filter(({ facts }) => facts.state === "ready");
-    this.#room = new OpenPods(ready, { limits: rules, ...placer.roomTerms(nowMs) });
-    this.#open = this.#room.all();
+    this.#room = new OpenPods(placer.pods(), { limits: rules, ...placer.roomTerms(nowMs) });
   }
 
-  /** Places whom it can. Ends when no pod is open any more, or many have been left waiting. */
+  /** Takes out of the queue whom it can place. Ends when no pod is open any more, or many have been left waiting. */
   run(): Dispatched[] {
     const dispatched: Dispatched[] = [];
+    const open = this.#placer.pods().filter((pod) => pod.facts.state === "ready" && this.#room.has(pod));
     try {
-      while (this.#open.size > 0) {
+      while (open.some((pod) => !this.#closed.has(pod))) {
         let choice: PodChoice | RouteRefusal | undefined;
         const next = this.#held.next(this.#nowMs, (arrival) => {
           choice = this.#choiceOf(arrival);
@@ -58,26 +58,56 @@ export class DispatchPass {
     return dispatched;
   }
 
+  /** Where a request that is alone goes now; undefined: it has to wait. */
+  choiceOf(arrival: Arrival): PodChoice | RouteRefusal | undefined {
+    const choice = this.#choiceOf(arrival);
+    this.#assumed.retract();
+    return choice;
+  }
+
   #place(choice: PodChoice): Placement {
     const placement = choice.open();
-    if (!this.#room.has(choice.pod)) this.#open.delete(choice.pod);
+    if (!this.#room.has(choice.pod)) this.#closed.add(choice.pod);
     return placement;
   }
 
-  /** Where the request goes now; undefined: it waits. */
   #choiceOf(arrival: Arrival): PodChoice | RouteRefusal | undefined {
-    if (this.#left.has(arrival.id) || this.#left.size >= MOST_LEFT || this.#open.size === 0) return undefined;
+    if (this.#left.has(arrival.id) || this.#left.size >= MOST_LEFT) return undefined;
     const pods = this.#podsFor(arrival);
-    if (!pods.some((pod) => this.#open.has(pod))) return undefined;
+    if (!pods.some((pod) => this.#isOpen(pod))) return undefined;
+    const choice = this.#placer.waitsForChoice(arrival.request)
+      ? this.#openChoice(arrival, pods)
+      : this.#choiceOfOpen(arrival, pods);
+    if (choice === undefined) this.#left.add(arrival.id);
+    return choice;
+  }
+
+  /** The policy's choice among all pods, if that pod is open. */
+  #openChoice(arrival: Arrival, pods: readonly Pod[]): PodChoice | RouteRefusal | undefined {
     const choice = this.#placer.choose(arrival, pods, this.#nowMs);
     if (!choice.ok) return choice;
     const { pod, promptTokens } = choice;
-    const outputTokens = this.#held.outputTokensOf(arrival.request);
-    if (this.#open.has(pod) && this.#room.has(pod, { promptTokens, outputTokens })) return choice;
-    this.#left.add(arrival.id);
+    if (this.#isOpen(pod, promptTokens, arrival)) return choice;
     this.#assumed.assume(pod, choice);
-    this.#open.delete(pod);
+    this.#closed.add(pod);
     return undefined;
+  }
+
+  /** The policy's choice among the open pods. */
+  #choiceOfOpen(arrival: Arrival, pods: readonly Pod[]): PodChoice | RouteRefusal | undefined {
+    const promptTokens = this.#placer.promptTokensOf(arrival.request);
+    const open = pods.filter((pod) => this.#isOpen(pod, promptTokens, arrival));
+    if (open.length > 0) return this.#placer.choose(arrival, open, this.#nowMs);
+    // It waits for memory: where most of it is free, there will be enough first.
+    this.#closed.add(pods.reduce((most, pod) => (freeTokens(pod) > freeTokens(most) ? pod : most)));
+    return undefined;
+  }
+
+  /** Whether a pod is open to the request; without one, to the smallest. */
+  #isOpen(pod: Pod, promptTokens = 0, arrival?: Arrival): boolean {
+    if (this.#closed.has(pod)) return false;
+    const outputTokens = arrival === undefined ? 0 : this.#held.outputTokensOf(arrival.request);
+    return this.#room.has(pod, { promptTokens, outputTokens });
   }
 
   #podsFor({ request }: Arrival): readonly Pod[] {
@@ -88,4 +118,8 @@ export class DispatchPass {
     }
     return pods;
   }
+}
+
+function freeTokens({ facts, promptTokensInFlight }: Pod): number {
+  return (facts.capacityTokens ?? Number.POSITIVE_INFINITY) - promptTokensInFlight;
 }

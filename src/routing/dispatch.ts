@@ -1,10 +1,8 @@
 import type { Arrival } from "./arrival.ts";
 import { DispatchPass } from "./dispatch-pass.ts";
 import type { HeldRequests } from "./held-requests.ts";
-import { OpenPods } from "./open-pods.ts";
 import type { HeldRequest, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
 import type { Placer, PodChoice } from "./placer.ts";
-import type { Pod } from "./pod.ts";
 import type { QueueRules } from "./routing-rules.ts";
 
 /**
@@ -34,7 +32,7 @@ export class Dispatch {
     if (!rules.enabled || !isNew(request)) return opened(placer.choose(arrival, pods, nowMs));
     const alone = this.#held.queued === 0;
     if (alone) {
-      const choice = this.#openChoice(arrival, pods, rules, nowMs);
+      const choice = new DispatchPass(this.#held, placer, rules, nowMs).choiceOf(arrival);
       if (choice !== undefined) return opened(choice);
     }
     const offered = this.#held.offer(arrival, placer.workOf(request, pods), pods, nowMs);
@@ -71,23 +69,6 @@ export class Dispatch {
     for (const { id, refusal } of this.#held.expire(nowMs, this.#placer.pods().length)) {
       this.#placer.released(id, refusal);
     }
-  }
-
-  /** The policy's choice for a request that is alone, if that pod is open to it. */
-  #openChoice(
-    arrival: Arrival,
-    pods: readonly Pod[],
-    rules: QueueRules,
-    nowMs: number,
-  ): PodChoice | RouteRefusal | undefined {
-    const room = new OpenPods(pods, { limits: rules, ...this.#placer.roomTerms(nowMs) });
-    if (!room.any) return undefined;
-    const choice = this.#placer.choose(arrival, pods, nowMs);
-    if (!choice.ok) return choice;
-    const { pod, promptTokens } = choice;
-    return room.has(pod, { promptTokens, outputTokens: this.#held.outputTokensOf(arrival.request) })
-      ? choice
-      : undefined;
   }
 }
 

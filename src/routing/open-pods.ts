@@ -1,4 +1,3 @@
-import { backlogMs } from "./backlog.ts";
 import { foreignLoad, freshGauges } from "./load.ts";
 import type { EngineGauges, Pod } from "./pod.ts";
 import { type SaturationLimits, saturation } from "./saturation.ts";
@@ -9,7 +8,8 @@ export type WantedRoom = { readonly promptTokens: number; readonly outputTokens:
 /** What pods are judged by, beside their own counts. */
 export type RoomTerms = {
   readonly limits: SaturationLimits & { readonly mostInFlight: number };
-  readonly prefillTokensPerMs: number;
+  /** How long a pod will prefill before it gets to a new request. */
+  readonly backlogMs: (pod: Pod) => number;
   readonly nowMs: number;
   /** Leases of before a restart are still being adopted (see load.ts). */
   readonly adopting: boolean;
@@ -29,19 +29,9 @@ export class OpenPods {
     this.#terms = terms;
   }
 
-  /** Whether some pod is open to the smallest request. Quick where most are. */
-  get any(): boolean {
-    return this.#pods.some((pod) => this.has(pod));
-  }
-
-  /** Those that are open to the smallest request. */
-  all(): Set<Pod> {
-    return new Set(this.#pods.filter((pod) => this.has(pod)));
-  }
-
   /** Whether a pod is open to a request; without one, to the smallest. */
   has(pod: Pod, wanted = NO_ROOM): boolean {
-    const { limits, nowMs, prefillTokensPerMs } = this.#terms;
+    const { limits, nowMs, backlogMs } = this.#terms;
     const { inFlight, promptTokensInFlight, backlogTokens, facts } = pod;
     const { capacityTokens } = facts;
     const kvUsage = freshGauges(pod, nowMs)?.kvUsage;
@@ -50,7 +40,7 @@ export class OpenPods {
       foreign: this.#foreignOf(pod),
       promptTokensInFlight,
       capacityTokens,
-      backlogMs: backlogMs(pod, prefillTokensPerMs, nowMs),
+      backlogMs: backlogMs(pod),
       // What is not prefilled yet is not in the engine's figure.
       reportedKvTokens:
         kvUsage === undefined || capacityTokens === undefined ? undefined : kvUsage * capacityTokens + backlogTokens,

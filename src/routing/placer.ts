@@ -18,6 +18,10 @@ export type Placer = {
   readonly podsFor: (request: RouteRequest, nowMs: number) => readonly Pod[];
   /** Lets the policy choose among the pods, which are not none. */
   readonly choose: (arrival: Arrival, pods: readonly Pod[], nowMs: number) => PodChoice | RouteRefusal;
+  /** Whether it goes on waiting where the pod that its policy chooses is not open: see `Policy.waitsForChoice`. */
+  readonly waitsForChoice: (request: RouteRequest) => boolean;
+  /** About how long the prompt is, without a look at the index. */
+  readonly promptTokensOf: (request: RouteRequest) => number;
   /** What the prompt comes to on the pod that holds most of it. */
   readonly workOf: (request: RouteRequest, pods: readonly Pod[]) => PromptWork;
   readonly roomTerms: (nowMs: number) => Omit<RoomTerms, "limits">;

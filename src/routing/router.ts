@@ -97,9 +97,15 @@ export class Router {
       podsFor: ({ model, excludedPods }, nowMs) =>
         this.#podsFor(model, excludedPods ? new Set(excludedPods) : NONE, nowMs),
       choose: ({ id, request }, pods, nowMs) => this.#choose(request, id, pods, new Set(request.excludedPods), nowMs),
+      waitsForChoice: (request) => {
+        const found = this.#policies.find(request);
+        return found.ok && found.policy.waitsForChoice === true;
+      },
+      promptTokensOf: ({ promptTokens, promptBytes }) =>
+        promptTokens ?? promptBytes / this.#learner.rates.bytesPerToken,
       workOf: (request, pods) => this.#workOf(request, pods),
       roomTerms: (nowMs) => ({
-        prefillTokensPerMs: this.#learner.rates.prefillTokensPerMs,
+        backlogMs: ({ outlook }) => this.#outlook.backlogMs(outlook, nowMs),
         nowMs,
         adopting: this.#adopting(nowMs),
       }),

@@ -36,10 +36,8 @@ export class PodOutlook {
   /** Prompt tokens of leases, as far as no other chain accounts for them. */
   #heldTokens = 0;
   #leases = 0;
-  /** What counts here for a moment without having been sent (see assumed-placements.ts). */
+  /** Work that counts here for a moment without having been sent (see assumed-placements.ts). */
   #assumed: PrefillWork = NO_WORK;
-  #assumedTokens = 0;
-  #assumedLeases = 0;
   readonly #idle = new Map<Chain, ResidentChain>();
   #idleTokens = 0;
   readonly arrivals: DecayedRate;
@@ -74,7 +72,7 @@ export class PodOutlook {
   }
 
   get heldTokens(): number {
-    return this.#heldTokens + this.#assumedTokens;
+    return this.#heldTokens;
   }
 
   get idleTokens(): number {
@@ -82,7 +80,7 @@ export class PodOutlook {
   }
 
   get leases(): number {
-    return this.#leases + this.#assumedLeases;
+    return this.#leases;
   }
 
   /** Idle chains, least recently finished first. */
@@ -107,17 +105,13 @@ export class PodOutlook {
     this.#leases++;
   }
 
-  /** A request counts here as if it had been sent, until `retractAssumed`. */
-  assume({ newTokens, pairs }: PrefillWork, heldTokens: number): void {
+  /** Work counts here as if it had been sent, until `retractAssumed`. */
+  assume({ newTokens, pairs }: PrefillWork): void {
     this.#assumed = { newTokens: this.#assumed.newTokens + newTokens, pairs: this.#assumed.pairs + pairs };
-    this.#assumedTokens += heldTokens;
-    this.#assumedLeases++;
   }
 
   retractAssumed(): void {
     this.#assumed = NO_WORK;
-    this.#assumedTokens = 0;
-    this.#assumedLeases = 0;
   }
 
   /** The lease waits no more; nothing happens the second time. */

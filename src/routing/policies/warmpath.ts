@@ -44,6 +44,7 @@ const COLUMNS = [
  */
 export const warmpath: Policy = {
   name: "warmpath",
+  waitsForChoice: true,
   columns: COLUMNS,
   decide(request, candidates, context) {
     const count = candidates.length;
