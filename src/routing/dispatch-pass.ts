@@ -1,6 +1,7 @@
 import type { Arrival } from "./arrival.ts";
 import { AssumedPlacements } from "./assumed-placements.ts";
 import type { HeldRequests } from "./held-requests.ts";
+import type { AwaitedPod, LastPass } from "./last-pass.ts";
 import { OpenPods } from "./open-pods.ts";
 import type { Placement, RouteRefusal } from "./placement.ts";
 import type { Placer, PodChoice } from "./placer.ts";
@@ -29,10 +30,17 @@ export class DispatchPass {
   readonly #closed = new Set<Pod>();
   readonly #assumed = new AssumedPlacements();
   readonly #left = new Set<string>();
+  readonly #last: LastPass;
+  /** The pods that those who wait may get, and those of them that they were not offered in the last pass. */
+  readonly #open = new Set<Pod>();
+  readonly #fresh = new Set<Pod>();
+  /** By request: the pod it is left waiting for. */
+  readonly #awaited = new Map<string, AwaitedPod>();
   readonly #podsByModel = new Map<string, readonly Pod[]>();
 
-  constructor(held: HeldRequests, placer: Placer, rules: QueueRules, nowMs: number) {
+  constructor(held: HeldRequests, placer: Placer, rules: QueueRules, last: LastPass, nowMs: number) {
     this.#held = held;
+    this.#last = last;
     this.#placer = placer;
     this.#nowMs = nowMs;
     this.#room = new OpenPods(placer.pods(), { limits: rules, ...placer.roomTerms(nowMs) });
@@ -40,13 +48,18 @@ export class DispatchPass {
 
   /** Takes out of the queue whom it can place. Ends when no pod is open any more, or many have been left waiting. */
   run(): Dispatched[] {
+    const nowMs = this.#nowMs;
+    for (const pod of this.#placer.pods()) {
+      if (pod.facts.state !== "ready" || !this.#room.has(pod)) continue;
+      this.#open.add(pod);
+      if (!this.#last.isUnwanted(pod, nowMs)) this.#fresh.add(pod);
+    }
     const dispatched: Dispatched[] = [];
-    const open = this.#placer.pods().filter((pod) => pod.facts.state === "ready" && this.#room.has(pod));
     try {
-      while (open.some((pod) => !this.#closed.has(pod))) {
+      while (this.#open.size > 0) {
         let choice: PodChoice | RouteRefusal | undefined;
-        const next = this.#held.next(this.#nowMs, (arrival) => {
-          choice = this.#choiceOf(arrival);
+        const next = this.#held.next(nowMs, (arrival) => {
+          choice = this.#open.size > 0 ? this.#choiceOf(arrival) : undefined;
           return choice !== undefined;
         });
         if (next === undefined || choice === undefined) break;
@@ -55,6 +68,7 @@ export class DispatchPass {
     } finally {
       this.#assumed.retract();
     }
+    this.#last.ended(this.#fresh, this.#awaited, nowMs);
     return dispatched;
   }
 
@@ -67,19 +81,25 @@ export class DispatchPass {
 
   #place(choice: PodChoice): Placement {
     const placement = choice.open();
-    if (!this.#room.has(choice.pod)) this.#closed.add(choice.pod);
+    if (!this.#room.has(choice.pod)) this.#close(choice.pod);
     return placement;
+  }
+
+  #close(pod: Pod): void {
+    this.#closed.add(pod);
+    this.#open.delete(pod);
+    this.#fresh.delete(pod);
   }
 
   #choiceOf(arrival: Arrival): PodChoice | RouteRefusal | undefined {
     if (this.#left.has(arrival.id) || this.#left.size >= MOST_LEFT) return undefined;
     const pods = this.#podsFor(arrival);
     if (!pods.some((pod) => this.#isOpen(pod))) return undefined;
-    const choice = this.#placer.waitsForChoice(arrival.request)
+    const awaited = this.#fresh.size === 0 ? this.#last.awaitedBy(arrival.id, this.#nowMs) : undefined;
+    if (awaited !== undefined && !this.#isOpen(awaited.pod)) return this.#leave(arrival, awaited);
+    return this.#placer.waitsForChoice(arrival.request)
       ? this.#openChoice(arrival, pods)
       : this.#choiceOfOpen(arrival, pods);
-    if (choice === undefined) this.#left.add(arrival.id);
-    return choice;
   }
 
   /** The policy's choice among all pods, if that pod is open. */
@@ -88,9 +108,16 @@ export class DispatchPass {
     if (!choice.ok) return choice;
     const { pod, promptTokens } = choice;
     if (this.#isOpen(pod, promptTokens, arrival)) return choice;
-    this.#assumed.assume(pod, choice);
-    this.#closed.add(pod);
-    return undefined;
+    const { uncachedTokens } = choice;
+    return this.#leave(arrival, { pod, promptTokens, uncachedTokens });
+  }
+
+  /** It goes on waiting for a pod, and so do those behind it. */
+  #leave({ id }: Arrival, awaited: AwaitedPod): undefined {
+    this.#left.add(id);
+    this.#awaited.set(id, awaited);
+    this.#assumed.assume(awaited.pod, awaited);
+    this.#close(awaited.pod);
   }
 
   /** The policy's choice among the open pods. */
@@ -99,7 +126,8 @@ export class DispatchPass {
     const open = pods.filter((pod) => this.#isOpen(pod, promptTokens, arrival));
     if (open.length > 0) return this.#placer.choose(arrival, open, this.#nowMs);
     // It waits for memory: where most of it is free, there will be enough first.
-    this.#closed.add(pods.reduce((most, pod) => (freeTokens(pod) > freeTokens(most) ? pod : most)));
+    this.#left.add(arrival.id);
+    this.#close(pods.reduce((most, pod) => (freeTokens(pod) > freeTokens(most) ? pod : most)));
     return undefined;
   }
 

@@ -1,6 +1,7 @@
 import type { Arrival } from "./arrival.ts";
 import { DispatchPass } from "./dispatch-pass.ts";
 import type { HeldRequests } from "./held-requests.ts";
+import { LastPass } from "./last-pass.ts";
 import type { HeldRequest, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
 import type { Placer, PodChoice } from "./placer.ts";
 import type { QueueRules } from "./routing-rules.ts";
@@ -12,6 +13,7 @@ import type { QueueRules } from "./routing-rules.ts";
 export class Dispatch {
   readonly #held: HeldRequests;
   readonly #placer: Placer;
+  readonly #lastPass = new LastPass();
 
   constructor(held: HeldRequests, placer: Placer) {
     this.#held = held;
@@ -32,7 +34,7 @@ export class Dispatch {
     if (!rules.enabled || !isNew(request)) return opened(placer.choose(arrival, pods, nowMs));
     const alone = this.#held.queued === 0;
     if (alone) {
-      const choice = new DispatchPass(this.#held, placer, rules, nowMs).choiceOf(arrival);
+      const choice = this.#pass(rules, nowMs).choiceOf(arrival);
       if (choice !== undefined) return opened(choice);
     }
     const offered = this.#held.offer(arrival, placer.workOf(request, pods), pods, nowMs);
@@ -47,7 +49,7 @@ export class Dispatch {
   pump(rules: QueueRules, nowMs: number, newcomer?: string): Placement | undefined {
     if (this.#held.queued === 0) return undefined;
     let own: Placement | undefined;
-    for (const { id, result } of new DispatchPass(this.#held, this.#placer, rules, nowMs).run()) {
+    for (const { id, result } of this.#pass(rules, nowMs).run()) {
       if (id === newcomer && result.ok) own = result;
       else this.#placer.released(id, result);
     }
@@ -69,6 +71,10 @@ export class Dispatch {
     for (const { id, refusal } of this.#held.expire(nowMs, this.#placer.pods().length)) {
       this.#placer.released(id, refusal);
     }
+  }
+
+  #pass(rules: QueueRules, nowMs: number): DispatchPass {
+    return new DispatchPass(this.#held, this.#placer, rules, this.#lastPass, nowMs);
   }
 }
 
