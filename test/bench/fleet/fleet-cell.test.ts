@@ -18,6 +18,7 @@ function cellOf(policy: string, demand: Demand, seed: number, pods = 8): FleetCe
     pods,
     demand,
     policy,
+    queue: "off",
     seed,
     mostTokens: options.mostTokens,
   };

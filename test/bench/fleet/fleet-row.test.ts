@@ -5,6 +5,7 @@ import type { RunFigures } from "../../../src/bench/fleet/fleet-figures.ts";
 import { fleetPlot } from "../../../src/bench/fleet/fleet-plots.ts";
 import { type FleetRuns, fleetRow } from "../../../src/bench/fleet/fleet-row.ts";
 import { fleetTables } from "../../../src/bench/fleet/fleet-table.ts";
+import { waitsByLength } from "../../../src/bench/fleet/waits-by-length.ts";
 
 const cell: FleetCell = {
   trace: undefined,
@@ -15,6 +16,7 @@ const cell: FleetCell = {
   pods: 8,
   demand: { kind: "load", load: 0.45 },
   policy: "warmpath",
+  queue: "off",
   seed: 1,
   mostTokens: 120_000,
 };
@@ -32,6 +34,7 @@ function figures(meanS: number): RunFigures {
     completedPerS: 3,
     resent: 0,
     preemptions: 0,
+    waits: waitsByLength([1_000 * meanS, 2_000 * meanS], [100, 50_000]),
   };
 }
 
