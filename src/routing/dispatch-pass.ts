@@ -104,7 +104,8 @@ export class DispatchPass {
 
   /** The policy's choice among all pods, if that pod is open. */
   #openChoice(arrival: Arrival, pods: readonly Pod[]): PodChoice | RouteRefusal | undefined {
-    const choice = this.#placer.choose(arrival, pods, this.#nowMs);
+    // Not empty: some pod is open.
+    const choice = this.#placer.choose(arrival, this.#room.withoutFull(pods), this.#nowMs);
     if (!choice.ok) return choice;
     const { pod, promptTokens } = choice;
     if (this.#isOpen(pod, promptTokens, arrival)) return choice;

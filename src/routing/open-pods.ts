@@ -29,6 +29,13 @@ export class OpenPods {
     this.#terms = terms;
   }
 
+  /** The pods without those that have too many requests, which no policy knows: how soon they have fewer is not theirs. */
+  withoutFull(pods: readonly Pod[]): readonly Pod[] {
+    const foreign = this.#foreignLoads();
+    if (foreign.size === 0) return pods;
+    return pods.filter((pod) => pod.inFlight + (foreign.get(pod) ?? 0) < this.#terms.limits.mostInFlight);
+  }
+
   /** Whether a pod is open to a request; without one, to the smallest. */
   has(pod: Pod, wanted = NO_ROOM): boolean {
     const { limits, nowMs, backlogMs } = this.#terms;
@@ -37,7 +44,7 @@ export class OpenPods {
     const kvUsage = freshGauges(pod, nowMs)?.kvUsage;
     const load = {
       inFlight,
-      foreign: this.#foreignOf(pod),
+      foreign: this.#foreignLoads().get(pod) ?? 0,
       promptTokensInFlight,
       capacityTokens,
       backlogMs: backlogMs(pod),
@@ -48,9 +55,10 @@ export class OpenPods {
     return saturation(load, wanted, limits).free;
   }
 
-  #foreignOf(pod: Pod): number {
+  /** Empty where no pod has too many requests, whatever others have sent there. */
+  #foreignLoads(): ReadonlyMap<Pod, number> {
     this.#foreign ??= mayBeFull(this.#pods, this.#terms) ? this.#foreignByPod() : new Map();
-    return this.#foreign.get(pod) ?? 0;
+    return this.#foreign;
   }
 
   #foreignByPod(): Map<Pod, number> {
