@@ -4,7 +4,8 @@ import type { Pod } from "./pod.ts";
 /** What a request comes to on the pod it is counted on. */
 export type AssumedWork = { readonly promptTokens: number; readonly uncachedTokens: number };
 
-type Counts = Pick<Pod, "inFlight" | "awaitingFirstToken" | "backlogTokens" | "promptTokensInFlight">;
+/** The counts of a pod that change with what is sent there. */
+export type Counts = Pick<Pod, "inFlight" | "awaitingFirstToken" | "backlogTokens" | "promptTokensInFlight">;
 
 /**
  * Requests that count on pods as if they had been sent there, so that a policy sees what is going to wait where. They
@@ -24,6 +25,11 @@ export class AssumedPlacements {
     pod.backlogTokens += uncachedTokens;
     pod.promptTokensInFlight += promptTokens;
     pod.outlook.assume(prefillWork(promptTokens, promptTokens - uncachedTokens));
+  }
+
+  /** The pod's own counts. */
+  realCounts(pod: Pod): Counts {
+    return this.#real.get(pod) ?? pod;
   }
 
   /** Puts all counts back exactly as they were. */

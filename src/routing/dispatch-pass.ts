@@ -95,11 +95,17 @@ export class DispatchPass {
     if (this.#left.has(arrival.id) || this.#left.size >= MOST_LEFT) return undefined;
     const pods = this.#podsFor(arrival);
     if (!pods.some((pod) => this.#isOpen(pod))) return undefined;
-    const awaited = this.#fresh.size === 0 ? this.#last.awaitedBy(arrival.id, this.#nowMs) : undefined;
+    const awaited = this.#awaitedSoFar(arrival);
     if (awaited !== undefined && !this.#isOpen(awaited.pod)) return this.#leave(arrival, awaited);
     return this.#placer.waitsForChoice(arrival.request)
       ? this.#openChoice(arrival, pods)
       : this.#choiceOfOpen(arrival, pods);
+  }
+
+  /** The pod it was left waiting for in the last pass, if nothing has happened since that could change its mind. */
+  #awaitedSoFar({ id }: Arrival): AwaitedPod | undefined {
+    if (this.#fresh.size > 0) return undefined;
+    return this.#last.awaitedBy(id, (pod) => this.#assumed.realCounts(pod), this.#nowMs);
   }
 
   /** The policy's choice among all pods, if that pod is open. */

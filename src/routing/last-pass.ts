@@ -1,8 +1,8 @@
-import type { AssumedWork } from "./assumed-placements.ts";
+import type { AssumedWork, Counts } from "./assumed-placements.ts";
 import type { Pod } from "./pod.ts";
 
 /** Findings hold for this long at most, whatever happens: claims and costs change with time. */
-const REMEMBERED_MS = 250;
+const REMEMBERED_MS = 50;
 
 /** The pod that a request waits for, and what it comes to there. */
 export type AwaitedPod = AssumedWork & { readonly pod: Pod };
@@ -23,13 +23,13 @@ export class LastPass {
     return holds(this.#unwanted.get(pod), pod, nowMs);
   }
 
-  /** The pod that a request waits for, if that is as it was. */
-  awaitedBy(id: string, nowMs: number): AwaitedPod | undefined {
+  /** The pod that a request waits for, if its own counts are as they were. */
+  awaitedBy(id: string, countsOf: (pod: Pod) => Counts, nowMs: number): AwaitedPod | undefined {
     const found = this.#awaited.get(id);
-    return found !== undefined && holds(found.seen, found.choice.pod, nowMs) ? found.choice : undefined;
+    return found !== undefined && holds(found.seen, countsOf(found.choice.pod), nowMs) ? found.choice : undefined;
   }
 
-  /** A pass is over. `awaited` are those it asked, and what of them held from before. */
+  /** A pass is over, and nothing is assumed any more. `awaited` are those it asked, and what of them held from before. */
   ended(unwanted: Iterable<Pod>, awaited: ReadonlyMap<string, AwaitedPod>, nowMs: number): void {
     for (const pod of unwanted) this.#unwanted.set(pod, seenAt(pod, nowMs));
     const before = this.#awaited;
@@ -46,7 +46,7 @@ function seenAt({ inFlight, awaitingFirstToken }: Pod, atMs: number): Seen {
   return { inFlight, awaiting: awaitingFirstToken, atMs };
 }
 
-function holds(seen: Seen | undefined, { inFlight, awaitingFirstToken }: Pod, nowMs: number): boolean {
+function holds(seen: Seen | undefined, { inFlight, awaitingFirstToken }: Counts, nowMs: number): boolean {
   return (
     seen !== undefined &&
     nowMs - seen.atMs < REMEMBERED_MS &&

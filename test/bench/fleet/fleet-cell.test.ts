@@ -71,6 +71,15 @@ describe("runFleetCell", () => {
     expect(run()).toEqual(figures);
   });
 
+  it("plays the queue and the parameters that a cell names, and counts the refused as long waits", () => {
+    const busy: Demand = { kind: "sessions", perPod: 60, horizonMs: 30_000 };
+    const refusing = { ...cellOf("chwbl", busy, 1, 2), queue: "refusing", deadlineMs: 100 } as const;
+    const figures = runFleetCell({ ...refusing, policyParameters: '{"loadFactor":1.1}' }, madeUpSessions(0));
+    expect(figures.refused).toBeGreaterThan(0);
+    expect(Math.max(...figures.waits.map(({ longestS }) => longestS))).toBe(30);
+    expect(figures).not.toEqual(runFleetCell(refusing, madeUpSessions(0)));
+  });
+
   it("names what there is for an unknown scenario or policy", () => {
     const cell = cellOf("warmpath", demand, 1, 2);
     expect(() => runFleetCell({ ...cell, scenario: "none" }, madeUpSessions(0))).toThrow(/there are steady/);

@@ -50,6 +50,22 @@ describe("fleetRow", () => {
     expect(row.pairedDiff).toBeNull();
   });
 
+  it("tells of each length of prompt the longest wait of all seeds", () => {
+    const { waits } = fleetRow(runs("warmpath", [0.3, 0.4, 0.5]), undefined);
+    expect(waits.map(({ name, requests, longestS }) => [name, requests, longestS])).toEqual([
+      ["small", 3, 0.5],
+      ["medium", 0, 0],
+      ["large", 3, 1],
+    ]);
+  });
+
+  it("compares a policy with itself behind another queue", () => {
+    const base = runs("warmpath", [1, 2]);
+    const queued = { ...runs("warmpath", [0.5, 1.5]), cell: { ...cell, queue: "on" as const } };
+    expect(fleetRow(queued, base).pairedDiff).toMatchObject({ vs: "warmpath", meanS: -0.5 });
+    expect(fleetRow(queued, base).queue).toBe("on");
+  });
+
   it("compares seed by seed: a steady difference is clear however far the seeds are apart", () => {
     const base = runs("least-request", [1, 2, 3]);
     const { pairedDiff } = fleetRow(runs("warmpath", [0.5, 1.4, 2.6]), base);
@@ -68,7 +84,7 @@ describe("fleetTables and fleetPlot", () => {
   it("make a Markdown table of each setting", () => {
     const lines = fleetTables([...rows, { ...(rows[0] as (typeof rows)[0]), pods: 32 }]);
     expect(lines.filter((line) => line.startsWith("**"))).toHaveLength(2);
-    expect(lines.filter((line) => line.startsWith("| least-request | 2.000 ± 1.000 |"))).toHaveLength(2);
+    expect(lines.filter((line) => line.startsWith("| least-request | off | 2.000 ± 1.000 |"))).toHaveLength(2);
   });
 
   it("make a well-formed picture", () => {
