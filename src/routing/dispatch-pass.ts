@@ -72,7 +72,7 @@ export class DispatchPass {
     return dispatched;
   }
 
-  /** Where a request that is alone goes now; undefined: it has to wait. */
+  /** Where a request goes now that is not in the queue; undefined: nowhere. */
   choiceOf(arrival: Arrival): PodChoice | RouteRefusal | undefined {
     const choice = this.#choiceOf(arrival);
     this.#assumed.retract();

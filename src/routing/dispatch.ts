@@ -1,5 +1,5 @@
 import type { Arrival } from "./arrival.ts";
-import { DispatchPass } from "./dispatch-pass.ts";
+import { type Dispatched, DispatchPass } from "./dispatch-pass.ts";
 import type { HeldRequests } from "./held-requests.ts";
 import { LastPass } from "./last-pass.ts";
 import type { HeldRequest, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
@@ -38,7 +38,8 @@ export class Dispatch {
       if (choice !== undefined) return opened(choice);
     }
     const offered = this.#held.offer(arrival, placer.workOf(request, pods), pods, nowMs);
-    if (offered.reason !== "held" || alone) return offered;
+    if (alone) return offered;
+    if (offered.reason !== "held") return this.#takeUnwanted(arrival, rules, nowMs) ?? offered;
     return this.pump(rules, nowMs, arrival.id) ?? offered;
   }
 
@@ -48,12 +49,7 @@ export class Dispatch {
    */
   pump(rules: QueueRules, nowMs: number, newcomer?: string): Placement | undefined {
     if (this.#held.queued === 0) return undefined;
-    let own: Placement | undefined;
-    for (const { id, result } of this.#pass(rules, nowMs).run()) {
-      if (id === newcomer && result.ok) own = result;
-      else this.#placer.released(id, result);
-    }
-    return own;
+    return this.#release(this.#pass(rules, nowMs).run(), newcomer);
   }
 
   /** Pods were reported: those that waited for one to come up are dispatched. */
@@ -71,6 +67,23 @@ export class Dispatch {
     for (const { id, refusal } of this.#held.expire(nowMs, this.#placer.pods().length)) {
       this.#placer.released(id, refusal);
     }
+  }
+
+  /** The queue does not take the request: it may have what nobody there wants. */
+  #takeUnwanted(arrival: Arrival, rules: QueueRules, nowMs: number): Placement | RouteRefusal | undefined {
+    const pass = this.#pass(rules, nowMs);
+    this.#release(pass.run());
+    const choice = pass.choiceOf(arrival);
+    return choice && opened(choice);
+  }
+
+  #release(dispatched: readonly Dispatched[], newcomer?: string): Placement | undefined {
+    let own: Placement | undefined;
+    for (const { id, result } of dispatched) {
+      if (id === newcomer && result.ok) own = result;
+      else this.#placer.released(id, result);
+    }
+    return own;
   }
 
   #pass(rules: QueueRules, nowMs: number): DispatchPass {

@@ -86,6 +86,12 @@ describe("a request whose best pod is not open", () => {
     expect(podOf(followUp)).toBe(warm);
   });
 
+  it("lets others have an open pod, also those that could not wait as long as it does", () => {
+    const { ask, held, cold } = warmAndBusy("warmpath", 10_000);
+    for (let i = 0; i < 3; i++) held(2_001, 20_100, { conversation: 1 });
+    expect(ask(2_002, 2_000, { sloTtftMs: 400 })).toMatchObject({ ok: true, pod: { id: cold } });
+  });
+
   it("goes to the cold one where the warm one is too busy", () => {
     const { ask, cold } = warmAndBusy("warmpath", 90_000);
     expect(ask(2_001, 20_100, { conversation: 1 })).toMatchObject({ ok: true, pod: { id: cold } });
