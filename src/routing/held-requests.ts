@@ -76,6 +76,11 @@ export class HeldRequests {
     return this.#queue.size + this.#podless.size;
   }
 
+  /** Whether requests may be held at all. */
+  get isEnabled(): boolean {
+    return this.#rules.enabled;
+  }
+
   /** Those of them that wait for room. */
   get queued(): number {
     return this.#queue.size;
@@ -139,8 +144,8 @@ export class HeldRequests {
   }
 
   /** Takes out of the queue the request whose turn it is among those that can be placed. */
-  next(nowMs: number, canPlace: (request: RouteRequest) => boolean): Arrival | undefined {
-    const taken = this.#queue.next(nowMs, ({ payload }) => canPlace(payload.request));
+  next(nowMs: number, canPlace: (arrival: Arrival) => boolean): Arrival | undefined {
+    const taken = this.#queue.next(nowMs, ({ payload }) => canPlace(payload));
     if (taken === undefined) return undefined;
     this.#charged.set(taken.id, taken);
     return taken.payload;

@@ -1,4 +1,3 @@
-import { backlogMs } from "./backlog.ts";
 import { foreignLoad, freshGauges } from "./load.ts";
 import type { EngineGauges, Pod } from "./pod.ts";
 import { type SaturationLimits, saturation } from "./saturation.ts";
@@ -8,51 +7,64 @@ export type WantedRoom = { readonly promptTokens: number; readonly outputTokens:
 
 /** What pods are judged by, beside their own counts. */
 export type RoomTerms = {
-  readonly limits: SaturationLimits & { readonly mostInFlight: number; readonly mostBacklogMs: number };
-  readonly prefillTokensPerMs: number;
+  readonly limits: SaturationLimits & { readonly mostInFlight: number };
+  /** How long a pod will prefill before it gets to a new request. */
+  readonly backlogMs: (pod: Pod) => number;
   readonly nowMs: number;
   /** Leases of before a restart are still being adopted (see load.ts). */
   readonly adopting: boolean;
 };
 
-/**
- * Where a request may go. `open`: pods under all of their limits. `roomy`: those and the ones whose only limit is their
- * backlog, which a policy weighs by itself. Both in the order of `pods`.
- */
-export type OpenPods = { readonly open: readonly Pod[]; readonly roomy: readonly Pod[] };
+const NO_ROOM: WantedRoom = { promptTokens: 0, outputTokens: 0 };
 
-/** Sorts pods by whether they may take one more request. Costs little as long as all may. */
-export function openPods(pods: readonly Pod[], wanted: WantedRoom, terms: RoomTerms): OpenPods {
-  if (allSurelyOpen(pods, wanted, terms)) return { open: pods, roomy: pods };
-  const foreign = mayBeFull(pods, terms) ? foreignLoad(pods, terms.nowMs, terms.adopting) : undefined;
-  const open: Pod[] = [];
-  const roomy: Pod[] = [];
-  for (let i = 0; i < pods.length; i++) {
-    const pod = pods[i] as Pod;
-    const verdict = saturation(loadOf(pod, foreign?.[i] ?? 0, terms), wanted, terms.limits);
-    if (verdict.free) open.push(pod);
-    if (verdict.free || verdict.why === "backlog") roomy.push(pod);
+/** Which of some pods may take one more request, by their counts at the moment of each question. */
+export class OpenPods {
+  readonly #pods: readonly Pod[];
+  readonly #terms: RoomTerms;
+  /** Requests of others by pod, as soon as they can matter. */
+  #foreign: ReadonlyMap<Pod, number> | undefined;
+
+  constructor(pods: readonly Pod[], terms: RoomTerms) {
+    this.#pods = pods;
+    this.#terms = terms;
   }
-  return { open, roomy };
-}
 
-/** Whether no limit can bind anywhere, by bounds that are quick to compute. */
-function allSurelyOpen(pods: readonly Pod[], wanted: WantedRoom, terms: RoomTerms): boolean {
-  const { mostBacklogMs, mostKvShare = Number.POSITIVE_INFINITY, mostInFlight } = terms.limits;
-  const mostBacklogTokens = mostBacklogMs * terms.prefillTokensPerMs;
-  const wantedTokens = wanted.promptTokens + wanted.outputTokens;
-  let mostOwn = 0;
-  let mostReported = 0;
-  for (let i = 0; i < pods.length; i++) {
-    const { inFlight, gauges, backlogTokens, promptTokensInFlight, facts } = pods[i] as Pod;
-    if (inFlight > mostOwn) mostOwn = inFlight;
-    if (gauges !== undefined) mostReported = Math.max(mostReported, reportedRequests(gauges));
-    if (backlogTokens > 0 && backlogTokens >= mostBacklogTokens) return false;
+  /** The pods without those that have too many requests, which no policy knows: how soon they have fewer is not theirs. */
+  withoutFull(pods: readonly Pod[]): readonly Pod[] {
+    const foreign = this.#foreignLoads();
+    if (foreign.size === 0) return pods;
+    return pods.filter((pod) => pod.inFlight + (foreign.get(pod) ?? 0) < this.#terms.limits.mostInFlight);
+  }
+
+  /** Whether a pod is open to a request; without one, to the smallest. */
+  has(pod: Pod, wanted = NO_ROOM): boolean {
+    const { limits, nowMs, backlogMs } = this.#terms;
+    const { inFlight, promptTokensInFlight, backlogTokens, facts } = pod;
     const { capacityTokens } = facts;
-    if (capacityTokens !== undefined && promptTokensInFlight + wantedTokens > mostKvShare * capacityTokens)
-      return false;
+    const kvUsage = freshGauges(pod, nowMs)?.kvUsage;
+    const load = {
+      inFlight,
+      foreign: this.#foreignLoads().get(pod) ?? 0,
+      promptTokensInFlight,
+      capacityTokens,
+      backlogMs: backlogMs(pod),
+      // What is not prefilled yet is not in the engine's figure.
+      reportedKvTokens:
+        kvUsage === undefined || capacityTokens === undefined ? undefined : kvUsage * capacityTokens + backlogTokens,
+    };
+    return saturation(load, wanted, limits).free;
   }
-  return mostOwn + mostReported < mostInFlight;
+
+  /** Empty where no pod has too many requests, whatever others have sent there. */
+  #foreignLoads(): ReadonlyMap<Pod, number> {
+    this.#foreign ??= mayBeFull(this.#pods, this.#terms) ? this.#foreignByPod() : new Map();
+    return this.#foreign;
+  }
+
+  #foreignByPod(): Map<Pod, number> {
+    const load = foreignLoad(this.#pods, this.#terms.nowMs, this.#terms.adopting);
+    return new Map(this.#pods.map((pod, i) => [pod, load[i] as number]));
+  }
 }
 
 /** Whether some pod may have too many requests. Those of others are at most all that an engine reports. */
@@ -68,20 +80,4 @@ function mayBeFull(pods: readonly Pod[], { limits }: RoomTerms): boolean {
 
 function reportedRequests({ running = 0, waiting = 0 }: EngineGauges): number {
   return running + waiting;
-}
-
-function loadOf(pod: Pod, foreign: number, { prefillTokensPerMs, nowMs }: RoomTerms) {
-  const { inFlight, promptTokensInFlight, backlogTokens, facts } = pod;
-  const kvUsage = freshGauges(pod, nowMs)?.kvUsage;
-  const { capacityTokens } = facts;
-  return {
-    inFlight,
-    foreign,
-    promptTokensInFlight,
-    capacityTokens,
-    backlogMs: backlogMs(pod, prefillTokensPerMs, nowMs),
-    // What is not prefilled yet is not in the engine's figure.
-    reportedKvTokens:
-      kvUsage === undefined || capacityTokens === undefined ? undefined : kvUsage * capacityTokens + backlogTokens,
-  };
 }

@@ -1,6 +1,6 @@
 import { learnFromAnswer } from "./answer-lessons.ts";
 import { CandidateField, hitTokens } from "./candidates.ts";
-import { type DecisionTerms, decide } from "./decide.ts";
+import { type Decided, type DecisionTerms, decide } from "./decide.ts";
 import { podOutcomeOf } from "./health/fleet-health.ts";
 import type { PodOutcome } from "./health/pod-outcome.ts";
 import type { PromptWork } from "./held-requests.ts";
@@ -8,6 +8,7 @@ import type { Lease } from "./lease-ledger.ts";
 import { movingMean } from "./moving-mean.ts";
 import type { Chain } from "./outlook/pod-outlook.ts";
 import type { LeaseOutcome, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
+import type { PodChoice } from "./placer.ts";
 import type { Pod } from "./pod.ts";
 import type { Policy } from "./policy.ts";
 import { promptLength } from "./prompt-length.ts";
@@ -84,36 +85,46 @@ export class Placements {
     return { promptTokens, uncachedTokens: promptTokens - mostHit };
   }
 
-  /** Lets the policy choose among the pods, which are not none, and opens the lease. */
-  place(placing: Placing, pods: readonly Pod[], nowMs: number): Placement {
+  /** Lets the policy choose among the pods, which are not none. */
+  choose(placing: Placing, pods: readonly Pod[], nowMs: number): PodChoice {
     const { leaseId, request, policy, tried } = placing;
-    const { claims, learner, outlook, policies, registry, ledger, health, decisions } = this.#state;
-    const { segments, promptBytes } = request;
-    const segmentTokens = request.segmentBytes / learner.rates.bytesPerToken;
+    const { learner, outlook, decisions } = this.#state;
     this.#segmentBytes = request.segmentBytes;
-    const chain = outlook.continued(segments, segmentTokens);
+    const chain = outlook.continued(request.segments, request.segmentBytes / learner.rates.bytesPerToken);
     const sample = decisions.sample(this.#random);
     const random = sample?.random ?? this.#random;
-    const terms = this.#termsOf(
-      request,
-      { policy, field: this.#fieldOf(pods), random, retried: tried.size > 0, chain },
-      nowMs,
-    );
+    const field = this.#fieldOf(pods);
+    const terms = this.#termsOf(request, { policy, field, random, retried: tried.size > 0, chain }, nowMs);
     const decided = decide(request, terms);
+    const { pod, promptTokens, matchedTokens } = decided;
+    const open = (): Placement => {
+      if (sample !== undefined) decisions.keep({ leaseId, request, terms, ...decided, draws: sample.draws });
+      return this.#open(placing, decided, chain, nowMs);
+    };
+    return { ok: true, pod, promptTokens, uncachedTokens: Math.max(0, promptTokens - matchedTokens), open };
+  }
+
+  /** Carries out a decision that has just been made. */
+  #open(
+    { leaseId, request, policy, tried }: Placing,
+    decided: Decided,
+    chain: Chain | undefined,
+    nowMs: number,
+  ): Placement {
     const { pod, promptTokens, matchedTokens, prediction, record, placement } = decided;
-    if (sample !== undefined) decisions.keep({ leaseId, request, terms, ...decided, draws: sample.draws });
+    const { claims, learner, outlook, policies, registry, ledger, health } = this.#state;
+    const { segments, promptBytes, origin = "" } = request;
+    const capacity = this.#capacitySegments(pod, request.segmentBytes / learner.rates.bytesPerToken);
     policies.placed(leaseId, policy, placement);
-    const claim = claims.claim(pod, segments, this.#capacitySegments(pod, segmentTokens), registry.pods.length, nowMs);
+    const claim = claims.claim(pod, segments, capacity, registry.pods.length, nowMs);
     const uncachedTokens = Math.max(0, promptTokens - matchedTokens);
     const opening = { id: leaseId, pod, openedAtMs: nowMs, promptBytes, promptTokens, uncachedTokens, prediction };
     health.sent(ledger.open({ ...opening, firstTokenSeen: false }, nowMs), nowMs);
     if (tried.size === (request.excludedPods?.length ?? 0)) this.#opened++;
-    this.#pending.set(leaseId, { ...placing, claim });
-    const { capacityTokens } = pod.facts;
-    const { origin = "" } = request;
+    this.#pending.set(leaseId, { leaseId, request, policy, tried, claim });
+    const { capacityTokens, cluster } = pod.facts;
     const tokens = { promptTokens, matchedTokens, capacityTokens };
-    const way = { origin, cluster: pod.facts.cluster };
-    outlook.sent({ leaseId, pod: pod.outlook, segments, ...tokens, ...way, continued: chain }, nowMs);
+    outlook.sent({ leaseId, pod: pod.outlook, segments, ...tokens, origin, cluster, continued: chain }, nowMs);
     pod.requests++;
     return { ok: true, leaseId, pod, matchedTokens, promptTokens, record };
   }
@@ -217,12 +228,12 @@ export class Placements {
     const pods = this.podsFor(request.model, tried, nowMs);
     if (pods.length === 0) return { ok: false, reason: "no_endpoints", podsKnown: registry.pods.length };
     if (!health.tryRetry(nowMs)) return { ok: false, reason: "retry_budget" };
-    return this.place({ leaseId, request, policy, tried }, pods, nowMs);
+    return this.choose({ leaseId, request, policy, tried }, pods, nowMs).open();
   }
 
   /** Looks the prompt up: what was found of the one before is void. */
   #termsOf(request: RouteRequest, { policy, field, random, retried, chain }: Deciding, nowMs: number): DecisionTerms {
-    const { claims, learner, outlook, policies } = this.#state;
+    const { claims, learner, outlook, policies, held } = this.#state;
     const { rates } = learner;
     claims.match(request.segments);
     return {
@@ -235,6 +246,7 @@ export class Placements {
       retried,
       nowMs,
       adopting: isAdopting(this.#state, nowMs),
+      heldPerPod: held.isEnabled ? held.queued / field.columns.pods.length : undefined,
       outlook: { account: outlook, chain },
     };
   }

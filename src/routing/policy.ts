@@ -91,6 +91,8 @@ export type PolicyContext = {
   readonly nowMs: number;
   readonly memory: PolicyMemoryView;
   readonly outlook?: RequestOutlook | undefined;
+  /** Requests that wait in the router, by the pods they may go to; undefined where none are ever held. */
+  readonly heldPerPod?: number | undefined;
 };
 
 /** The chosen candidate and, for each candidate, the terms that decided: `terms[candidate * columns + column]`. */
@@ -133,6 +135,11 @@ export type Policy = {
   /** Names of the term columns, units included. */
   readonly columns: readonly string[];
   decide(request: PolicyRequest, candidates: readonly Candidate[], context: PolicyContext): PolicyDecision;
+  /**
+   * It weighs what pods hold of a prompt against what waits there, so that a choice which is not open is worth waiting
+   * for. Others choose among the open pods.
+   */
+  readonly waitsForChoice?: boolean;
   /** For blends; absent where the policy does not judge pods one by one. */
   readonly scorer?: Scorer | undefined;
   /** Remembers a placement, after the decision. */

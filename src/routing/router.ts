@@ -1,15 +1,18 @@
 import type { Arrival } from "./arrival.ts";
 import { ClaimKeeper } from "./claim-keeper.ts";
 import type { ConfirmedSegments } from "./confirmed-claims.ts";
+import { decide } from "./decide.ts";
 import type { DecisionLog } from "./decision-log.ts";
-import { Dispatch, type Placer } from "./dispatch.ts";
+import { Dispatch } from "./dispatch.ts";
 import { type Explanation, explanationOf } from "./explanation.ts";
 import type { FeedVerdict } from "./feeds.ts";
 import type { PodOutcome } from "./health/pod-outcome.ts";
-import { openPods } from "./open-pods.ts";
+import { OpenPods, type RoomTerms } from "./open-pods.ts";
 import { isOverdue } from "./overdue-lease.ts";
 import type { HeldRequest, LeaseOutcome, MoveQuestion, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
 import { Placements } from "./placements.ts";
+import type { Placer, PodChoice } from "./placer.ts";
+import type { Pod } from "./pod.ts";
 import type { ReportedPush } from "./pod-registry.ts";
 import { takeReport, type UnsurePod, unsurePods } from "./pod-reports.ts";
 import { policyNames } from "./policies/registry.ts";
@@ -105,7 +108,15 @@ export class Router {
     const made = madePolicy(request.policy, request.policyParameters);
     if (!made.ok) return { ok: false, reason: "unknown_policy", known: policyNames(), problem: made.problem };
     const arrival = { id: "explained", request, policy: made.policy, arrivedAtMs: nowMs };
-    const admission = this.#dispatch.preview(arrival, queue, nowMs);
+    const choose = (pods: readonly Pod[]): PodChoice => {
+      const terms = this.#placements.termsToExplain(request, made.policy, pods, nowMs);
+      const { pod, promptTokens, matchedTokens } = decide(request, terms);
+      const open = (): never => {
+        throw new Error("an explanation opens no lease");
+      };
+      return { ok: true, pod, promptTokens, uncachedTokens: Math.max(0, promptTokens - matchedTokens), open };
+    };
+    const admission = this.#dispatch.preview(arrival, queue, choose, nowMs);
     return explanationOf(request, {
       terms: this.#placements.termsToExplain(request, made.policy, admission.pods, nowMs),
       admission,
@@ -136,9 +147,8 @@ export class Router {
     if (lease === undefined || !isOverdue(lease, prefillTokensPerMs, nowMs) || !this.mayMove(question, nowMs))
       return false;
     const others = this.#placements.podsFor(question.model, new Set(question.excludedPods), nowMs);
-    const wanted = { promptTokens: lease.promptTokens, outputTokens: 0 };
-    const adopting = isAdopting(this.#state, nowMs);
-    return openPods(others, wanted, { limits: this.#rules.queue, prefillTokensPerMs, nowMs, adopting }).open.length > 0;
+    const room = new OpenPods(others, { limits: this.#rules.queue, ...this.#roomTerms(nowMs) });
+    return others.some((pod) => room.has(pod, { promptTokens: lease.promptTokens, outputTokens: 0 }));
   }
 
   /**
@@ -237,21 +247,24 @@ export class Router {
     this.#dispatch.pump(this.#rules.queue, nowMs);
   }
 
+  #roomTerms(nowMs: number): Omit<RoomTerms, "limits"> {
+    const { outlook } = this.#state;
+    const backlogMs = (pod: Pod) => outlook.backlogMs(pod.outlook, nowMs);
+    return { backlogMs, nowMs, adopting: isAdopting(this.#state, nowMs) };
+  }
+
   #placer(released: Placer["released"]): Placer {
     const { registry, learner } = this.#state;
     const placements = this.#placements;
     return {
       podsFor: ({ model, excludedPods }, nowMs) =>
         placements.podsFor(model, excludedPods ? new Set(excludedPods) : NONE, nowMs),
-      place: ({ id: leaseId, request, policy }, pods, nowMs) =>
-        placements.place({ leaseId, request, policy, tried: new Set(request.excludedPods) }, pods, nowMs),
+      choose: ({ id: leaseId, request, policy }, pods, nowMs) =>
+        placements.choose({ leaseId, request, policy, tried: new Set(request.excludedPods) }, pods, nowMs),
+      waitsForChoice: ({ policy }) => policy.waitsForChoice === true,
       workOf: (request, pods) => placements.workOf(request, pods),
       promptTokensOf: ({ promptTokens, promptBytes }) => promptTokens ?? promptBytes / learner.rates.bytesPerToken,
-      roomTerms: (nowMs) => ({
-        prefillTokensPerMs: learner.rates.prefillTokensPerMs,
-        nowMs,
-        adopting: isAdopting(this.#state, nowMs),
-      }),
+      roomTerms: (nowMs) => this.#roomTerms(nowMs),
       pods: () => registry.pods,
       released,
     };

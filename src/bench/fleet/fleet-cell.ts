@@ -8,10 +8,12 @@ import { SCENARIOS, type Scenario } from "../../sim/fleet/scenarios.ts";
 import type { Workload } from "../../sim/fleet/workload.ts";
 import type { FleetTrace } from "./fleet-calls.ts";
 import { type RunFigures, runFigures } from "./fleet-figures.ts";
+import type { AskedPolicy } from "./fleet-policies.ts";
+import { type FleetQueue, queueSetup } from "./fleet-queue.ts";
 import { type Demand, fleetWorkload } from "./fleet-workload.ts";
 
 /** One simulation to be run. Plain values: cells travel to worker threads. */
-export type FleetCell = {
+export type FleetCell = AskedPolicy & {
   /** A trace file, or undefined for the built-in sessions. */
   readonly trace: string | undefined;
   readonly scenario: string;
@@ -21,7 +23,9 @@ export type FleetCell = {
   readonly cacheScale: number;
   readonly pods: number;
   readonly demand: Demand;
-  readonly policy: string;
+  readonly queue: FleetQueue;
+  /** Within what time requests want their first token, where the queue refuses. */
+  readonly deadlineMs?: number | undefined;
   readonly seed: number;
   readonly mostTokens: number;
 };
@@ -47,10 +51,10 @@ export function runFleetCell(cell: FleetCell, trace: FleetTrace): RunFigures {
     ...scenarioNamed(cell.scenario).changes({ pods, durationMs }),
     pooledCache: policy === "pooled",
   };
-  return runFigures(simulateFleet(workload, setup, routerOf(policy)), durationMs);
+  return runFigures(simulateFleet(workload, setup, routerOf(cell)), durationMs);
 }
 
-function routerOf(policy: string): FleetRouterMaker {
+function routerOf({ policy, policyParameters, queue, deadlineMs }: FleetCell): FleetRouterMaker {
   switch (policy) {
     case "omniscient":
     case "pooled":
@@ -58,7 +62,7 @@ function routerOf(policy: string): FleetRouterMaker {
     case "est-ttft":
       return estimatedTtft;
     default:
-      return productionRouter(policy);
+      return productionRouter(policy, { parameters: policyParameters, ...queueSetup(queue, deadlineMs) });
   }
 }
 

@@ -6,6 +6,8 @@ import { finishCommand } from "../report/finish-command.ts";
 import { names, positiveNumber, wholeNumber } from "../report/option-values.ts";
 import { writeDocument } from "./fleet-document.ts";
 import { fleetPlan } from "./fleet-plan.ts";
+import { type AskedPolicy, askedPolicies } from "./fleet-policies.ts";
+import { FLEET_QUEUES, type FleetQueue } from "./fleet-queue.ts";
 import { fleetTables } from "./fleet-table.ts";
 import { runFleet } from "./run-fleet.ts";
 
@@ -16,7 +18,9 @@ type FleetCommandOptions = {
   readonly pods: readonly number[];
   readonly load?: readonly number[];
   readonly sessionsPerPod?: readonly number[];
-  readonly policy: readonly string[];
+  readonly policy: readonly AskedPolicy[];
+  readonly queue: readonly FleetQueue[];
+  readonly deadline?: number;
   readonly vs?: string;
   readonly seeds: number;
   readonly seed: number;
@@ -28,10 +32,14 @@ type FleetCommandOptions = {
   readonly json?: true;
 };
 
+const USUAL_POLICIES = askedPolicies("least-request,prefix-cache,warmpath,omniscient,pooled");
+
 const NOTES: readonly string[] = [
   "simulated time: ttftS from a request's arrival at the router to its first token, queueing included",
   "the first 20 % of a run's arrivals are played and not counted; goodShare: TTFT <= 2 s and TPOT <= 50 ms",
   "load: cold prefill time of all prompts by the pods' time; omniscient, pooled and est-ttft exist in the simulator only",
+  "queue: off, requests are sent however busy the pods are; on, they wait in the router without end; refusing, as in production",
+  "a refused request counts as not good, and with the length of the run as its time to first token",
   "pairedDiff: same arrivals, seed by seed, 95 % interval by Student's t",
 ];
 
@@ -47,14 +55,21 @@ export function fleetCommand(): Command {
     .option("--pods <n,...>", "fleet sizes", listOf(wholeNumber(1)), [8])
     .option("--load <x,...>", "open loop: cold prefill work as a share of the fleet's time", listOf(positiveNumber))
     .option("--sessions-per-pod <k,...>", "closed loop: sessions at a time for each pod", listOf(positiveNumber))
-    .option("--policy <names>", "policies, and bounds: omniscient, pooled, est-ttft", names, [
-      "least-request",
-      "prefix-cache",
-      "warmpath",
-      "omniscient",
-      "pooled",
+    .option(
+      "--policy <names>",
+      "policies, and bounds: omniscient, pooled, est-ttft; a blend or a policy with parameters in a --policy of its own: " +
+        `prefix-cache:2,least-request:1 or 'chwbl {"loadFactor":1.5}'`,
+      moreOf(USUAL_POLICIES, askedPolicies),
+      USUAL_POLICIES,
+    )
+    .option(
+      "--vs <policy>",
+      "what the others are compared with (default: the first policy), and of its queues the first",
+    )
+    .option("--queue <kinds>", `${FLEET_QUEUES.join(", ")}: whether requests wait in the router for a pod`, queues, [
+      "off",
     ])
-    .option("--vs <policy>", "what the others are compared with (default: the first policy)")
+    .option("--deadline <s>", "time to first token beyond which a queue that is refusing gives up", positiveNumber)
     .option("--seeds <k>", "runs of each cell", wholeNumber(1), 3)
     .option("--seed <n>", "first seed", wholeNumber(0), 1)
     .option(
@@ -73,8 +88,13 @@ export function fleetCommand(): Command {
 
 async function fleet(options: FleetCommandOptions): Promise<void> {
   const startedAtMs = Date.now();
-  const plan = await fleetPlan({ ...options, trace: options.trace ?? [undefined], horizonMs: 1_000 * options.horizon });
-  const rows = await runFleet(plan, options.vs ?? plan.policies[0]);
+  const plan = await fleetPlan({
+    ...options,
+    trace: options.trace ?? [undefined],
+    horizonMs: 1_000 * options.horizon,
+    deadlineMs: options.deadline === undefined ? undefined : 1_000 * options.deadline,
+  });
+  const rows = await runFleet(plan, options.vs ?? options.policy[0]?.policy);
   if (options.document !== undefined) await writeDocument(options.document, rows);
   const brokenInvariants = rows.filter(({ failed }) => failed > 0).map(lostRequests);
   const measured = { command: "fleet", seed: options.seed, startedAtMs, brokenInvariants, notes: NOTES, rows };
@@ -83,6 +103,20 @@ async function fleet(options: FleetCommandOptions): Promise<void> {
 
 function lostRequests({ policy, failed, scenario }: { policy: string; failed: number; scenario: string }): string {
   return `${policy}, ${scenario}: ${failed} answers began and never ended`;
+}
+
+/** Reads an option that may be given several times: the values of all, in place of the usual ones. */
+function moreOf<Value>(usual: readonly Value[], read: (text: string) => readonly Value[]) {
+  return (text: string, before: readonly Value[]): readonly Value[] =>
+    before === usual ? read(text) : [...before, ...read(text)];
+}
+
+function queues(text: string): FleetQueue[] {
+  return names(text).map((name) => {
+    const queue = FLEET_QUEUES.find((each) => each === name);
+    if (queue === undefined) throw new InvalidArgumentError(`must be of ${FLEET_QUEUES.join(", ")}`);
+    return queue;
+  });
 }
 
 /** Reads an option as a list of values separated by commas. */

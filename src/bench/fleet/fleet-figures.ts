@@ -1,12 +1,13 @@
 import type { FleetResult } from "../../sim/fleet/fleet-simulation.ts";
 import { mean, percentile, type Summary } from "../report/percentiles.ts";
+import { type LengthWaits, waitsByLength } from "./waits-by-length.ts";
 
 /** What one simulation came to, times in s. Requests of the warm-up count nowhere. */
 export type RunFigures = {
   readonly requests: number;
   /** Began an answer that never ended. */
   readonly failed: number;
-  /** No pod could take them. */
+  /** No pod could take them, or the queue did not. Their time to first token is the run's. */
   readonly refused: number;
   readonly ttftS: Summary;
   /** Mean time per output token after the first. */
@@ -20,6 +21,7 @@ export type RunFigures = {
   readonly completedPerS: number;
   readonly resent: number;
   readonly preemptions: number;
+  readonly waits: readonly LengthWaits[];
 };
 
 /** Share of the run's time that fills caches and queues and is not measured. */
@@ -32,6 +34,7 @@ export function runFigures(result: FleetResult, durationMs: number): RunFigures 
   const { log, prefilledTokens } = result;
   const warmUpMs = WARM_UP_SHARE * durationMs;
   const ttftMs: number[] = [];
+  const lengths: number[] = [];
   let requests = 0;
   let refused = 0;
   let failed = 0;
@@ -43,10 +46,12 @@ export function runFigures(result: FleetResult, durationMs: number): RunFigures 
     const arrivalMs = log.arrivalMs[i] as number;
     if (arrivalMs < warmUpMs) continue;
     requests++;
+    lengths.push(log.promptTokens[i] as number);
     const firstTokenMs = log.firstTokenMs[i] as number;
     const endMs = log.endMs[i] as number;
     if (Number.isNaN(firstTokenMs)) {
       refused++;
+      ttftMs.push(durationMs);
       continue;
     }
     ttftMs.push(firstTokenMs - arrivalMs);
@@ -61,6 +66,7 @@ export function runFigures(result: FleetResult, durationMs: number): RunFigures 
     promptTokens += log.promptTokens[i] as number;
   }
   const answered = requests - refused - failed;
+  const waits = waitsByLength(ttftMs, lengths);
   ttftMs.sort((a, b) => a - b);
   const seconds = (share: number): number => percentile(ttftMs, share) / 1_000;
   return {
@@ -75,5 +81,6 @@ export function runFigures(result: FleetResult, durationMs: number): RunFigures 
     completedPerS: answered / ((durationMs - warmUpMs) / 1_000),
     resent: result.resent,
     preemptions: result.preemptions,
+    waits,
   };
 }

@@ -4,6 +4,8 @@ import type { FleetProfileName } from "../../sim/fleet/fleet-setup.ts";
 import { openTrace } from "../traces/read-trace.ts";
 import type { TraceFormat } from "../traces/trace-rows.ts";
 import { type FleetCell, scenarioNamed } from "./fleet-cell.ts";
+import { type AskedPolicy, BOUNDS } from "./fleet-policies.ts";
+import type { FleetQueue } from "./fleet-queue.ts";
 import type { Demand } from "./fleet-workload.ts";
 
 /** What is asked for; lists are combined with each other. */
@@ -16,7 +18,9 @@ export type FleetRequestedRuns = {
   readonly pods: readonly number[];
   readonly load?: readonly number[] | undefined;
   readonly sessionsPerPod?: readonly number[] | undefined;
-  readonly policy: readonly string[];
+  readonly policy: readonly AskedPolicy[];
+  readonly queue: readonly FleetQueue[];
+  readonly deadlineMs: number | undefined;
   readonly seeds: number;
   readonly seed: number;
   readonly horizonMs: number;
@@ -25,11 +29,10 @@ export type FleetRequestedRuns = {
 
 /** Settings to compare policies in; each holds one cell per policy and seed. */
 export type FleetPlan = {
-  readonly policies: readonly string[];
   readonly settings: readonly FleetSetting[];
 };
 
-/** One setting: `cells[policy][seed]`. */
+/** One setting: `cells[policy and queue][seed]`. */
 export type FleetSetting = { readonly traceName: string; readonly cells: readonly (readonly FleetCell[])[] };
 
 const USUAL_SESSIONS_PER_POD = 5;
@@ -45,17 +48,24 @@ export async function fleetPlan(asked: FleetRequestedRuns): Promise<FleetPlan> {
     for (const scenario of asked.scenario) {
       for (const pods of asked.pods) {
         for (const demand of demands(asked, scenario, open)) {
-          const { profile, engine, cacheScale, mostTokens } = asked;
-          const common = { trace, scenario, profile, engine, cacheScale, pods, demand, mostTokens };
-          const cells = asked.policy.map((policy) =>
-            Array.from({ length: asked.seeds }, (_, i) => ({ ...common, policy, seed: asked.seed + i })),
+          const { profile, engine, cacheScale, mostTokens, deadlineMs } = asked;
+          const common = { trace, scenario, profile, engine, cacheScale, pods, demand, mostTokens, deadlineMs };
+          const cells = queuedPolicies(asked).map((run) =>
+            Array.from({ length: asked.seeds }, (_, i) => ({ ...common, ...run, seed: asked.seed + i })),
           );
           settings.push({ traceName: trace === undefined ? "made-up sessions" : path.basename(trace), cells });
         }
       }
     }
   }
-  return { policies: asked.policy, settings };
+  return { settings };
+}
+
+/** Each policy with each kind of queue. Bounds have none. */
+function queuedPolicies({ policy, queue }: FleetRequestedRuns): (AskedPolicy & { readonly queue: FleetQueue })[] {
+  return policy.flatMap((each) =>
+    (BOUNDS.has(each.policy) ? (["off"] as const) : queue).map((ofQueue) => ({ ...each, queue: ofQueue })),
+  );
 }
 
 async function isOpen(file: string): Promise<boolean> {

@@ -20,7 +20,7 @@ export function fleetPlot(title: string, rows: readonly FleetRow[]): string {
     const from = x(mean - row.ttftMeanHalfRangeS);
     const to = x(mean + row.ttftMeanHalfRangeS);
     return [
-      `<text x="${LABEL_WIDTH - 8}" y="${middle + 4}" text-anchor="end">${escaped(row.policy)}</text>`,
+      `<text x="${LABEL_WIDTH - 8}" y="${middle + 4}" text-anchor="end">${escaped(row.queue === "off" ? row.policy : `${row.policy}, queue ${row.queue}`)}</text>`,
       `<rect x="${LABEL_WIDTH}" y="${y}" width="${one(x(mean) - LABEL_WIDTH)}" height="${BAR_HEIGHT}" fill="#4c78a8"/>`,
       `<line x1="${one(from)}" x2="${one(to)}" y1="${middle}" y2="${middle}" stroke="#222" stroke-width="2"/>`,
       `<text x="${one(to + 6)}" y="${middle + 4}">${mean.toFixed(2)} s</text>`,

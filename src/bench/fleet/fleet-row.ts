@@ -1,6 +1,8 @@
 import { mean, rounded, type Summary } from "../report/percentiles.ts";
 import type { FleetCell } from "./fleet-cell.ts";
 import type { RunFigures } from "./fleet-figures.ts";
+import type { FleetQueue } from "./fleet-queue.ts";
+import { type LengthWaits, waitsOverRuns } from "./waits-by-length.ts";
 
 /** A policy in one setting, over all seeds. */
 export type FleetRow = {
@@ -14,7 +16,9 @@ export type FleetRow = {
   readonly load: number | null;
   /** Of a closed loop; null in an open one. */
   readonly sessionsPerPod: number | null;
+  /** With its parameters, where they are not the defaults. */
   readonly policy: string;
+  readonly queue: FleetQueue;
   readonly seeds: number;
   /** Sums over seeds. */
   readonly requests: number;
@@ -31,6 +35,8 @@ export type FleetRow = {
   readonly completedPerS: number;
   readonly resent: number;
   readonly preemptions: number;
+  /** Times to first token by length of the prompt. */
+  readonly waits: readonly LengthWaits[];
   /** Mean TTFT of this policy less that of `vs` on the same arrivals, seed by seed, with its 95 % interval. */
   readonly pairedDiff: PairedDiff | null;
 };
@@ -64,7 +70,8 @@ export function fleetRow({ cell, traceName, figures }: FleetRuns, base: FleetRun
     pods: cell.pods,
     load: demand.kind === "load" ? demand.load : null,
     sessionsPerPod: demand.kind === "sessions" ? demand.perPod : null,
-    policy: cell.policy,
+    policy: policyTitle(cell),
+    queue: cell.queue,
     seeds: figures.length,
     requests: total(({ requests }) => requests),
     failed: total(({ failed }) => failed),
@@ -83,8 +90,18 @@ export function fleetRow({ cell, traceName, figures }: FleetRuns, base: FleetRun
     completedPerS: rounded(over(({ completedPerS }) => completedPerS)),
     resent: total(({ resent }) => resent),
     preemptions: total(({ preemptions }) => preemptions),
-    pairedDiff: base === undefined || base.cell.policy === cell.policy ? null : pairedDiff(base, means),
+    waits: waitsOverRuns(figures.map(({ waits }) => waits)),
+    pairedDiff: base === undefined || runTitle(base.cell) === runTitle(cell) ? null : pairedDiff(base, means),
   };
+}
+
+function policyTitle({ policy, policyParameters }: FleetCell): string {
+  return policyParameters === undefined ? policy : `${policy} ${policyParameters}`;
+}
+
+/** A policy and its queue in words. */
+export function runTitle(cell: FleetCell): string {
+  return cell.queue === "off" ? policyTitle(cell) : `${policyTitle(cell)}, queue ${cell.queue}`;
 }
 
 function pairedDiff(base: FleetRuns, means: readonly number[]): PairedDiff {
@@ -95,7 +112,7 @@ function pairedDiff(base: FleetRuns, means: readonly number[]): PairedDiff {
   // One pair has no spread to judge by.
   const reach = count < 2 ? 0 : studentT95(count - 1) * Math.sqrt(squares / (count - 1) / count);
   return {
-    vs: base.cell.policy,
+    vs: runTitle(base.cell),
     meanS: rounded(middle),
     ciLowS: rounded(middle - reach),
     ciHighS: rounded(middle + reach),

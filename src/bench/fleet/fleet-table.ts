@@ -1,12 +1,14 @@
 import { fixed } from "../report/table.ts";
 import type { FleetRow } from "./fleet-row.ts";
+import { LENGTH_CLASSES } from "./waits-by-length.ts";
 
-/** The rows as Markdown tables, one per setting. */
+/** The rows as Markdown tables, two per setting: the policies, and how long prompts of each length waited. */
 export function fleetTables(rows: readonly FleetRow[]): string[] {
   const lines: string[] = [];
   for (const ofSetting of bySetting(rows)) {
     const first = ofSetting[0] as FleetRow;
-    lines.push(`**${settingTitle(first)}**`, "", ...markdownTable(ofSetting), "");
+    lines.push(`**${settingTitle(first)}**`, "", ...markdownTable(COLUMNS, ofSetting), "");
+    lines.push(...markdownTable(WAIT_COLUMNS, ofSetting), "");
   }
   return lines;
 }
@@ -34,6 +36,7 @@ type Column = { readonly title: string; readonly value: (row: FleetRow) => strin
 
 const COLUMNS: readonly Column[] = [
   { title: "policy", value: ({ policy }) => policy },
+  { title: "queue", value: ({ queue }) => queue },
   { title: "TTFT mean s", value: (row) => `${fixed(row.ttftS.mean, 3)} ± ${fixed(row.ttftMeanHalfRangeS, 3)}` },
   { title: "p50", value: ({ ttftS }) => fixed(ttftS.p50, 2) },
   { title: "p90", value: ({ ttftS }) => fixed(ttftS.p90, 2) },
@@ -46,17 +49,28 @@ const COLUMNS: readonly Column[] = [
   { title: "mean TTFT against", value: pairedText },
 ];
 
+/** Who is let past whom shows in the longest waits. */
+const WAIT_COLUMNS: readonly Column[] = [
+  ...COLUMNS.slice(0, 2),
+  ...LENGTH_CLASSES.flatMap(({ title }, i): Column[] => [
+    { title: `TTFT s, ${title}: mean`, value: ({ waits }) => fixed(waits[i]?.meanS ?? Number.NaN, 2) },
+    { title: "p99", value: ({ waits }) => fixed(waits[i]?.p99S ?? Number.NaN, 1) },
+    { title: "longest", value: ({ waits }) => fixed(waits[i]?.longestS ?? Number.NaN, 1) },
+    { title: "requests", value: ({ waits }) => fixed(waits[i]?.requests ?? 0) },
+  ]),
+];
+
 function pairedText({ pairedDiff }: FleetRow): string {
   if (pairedDiff === null) return "";
   const { vs, meanS, ciLowS, ciHighS } = pairedDiff;
   return `${vs}: ${fixed(meanS, 3)} s [${fixed(ciLowS, 3)}, ${fixed(ciHighS, 3)}]`;
 }
 
-function markdownTable(rows: readonly FleetRow[]): string[] {
+function markdownTable(columns: readonly Column[], rows: readonly FleetRow[]): string[] {
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   return [
-    line(COLUMNS.map(({ title }) => title)),
-    line(COLUMNS.map(() => "---")),
-    ...rows.map((row) => line(COLUMNS.map(({ value }) => value(row)))),
+    line(columns.map(({ title }) => title)),
+    line(columns.map(() => "---")),
+    ...rows.map((row) => line(columns.map(({ value }) => value(row)))),
   ];
 }

@@ -2,16 +2,16 @@ import { progress } from "../report/progress.ts";
 import type { FleetCell } from "./fleet-cell.ts";
 import type { FleetPlan } from "./fleet-plan.ts";
 import { runCells } from "./fleet-pool.ts";
-import { type FleetRow, type FleetRuns, fleetRow } from "./fleet-row.ts";
+import { type FleetRow, type FleetRuns, fleetRow, runTitle } from "./fleet-row.ts";
 
-/** Runs a plan on all cores, and compares each policy with `vs`. */
+/** Runs a plan on all cores, and compares all with the first run of `vs`. */
 export async function runFleet({ settings }: FleetPlan, vs: string | undefined): Promise<FleetRow[]> {
   const cells = settings.flatMap((setting) => setting.cells.flat());
   let ended = 0;
   const figures = await runCells(cells, (cell, { ttftS }) => {
     ended++;
     progress(
-      `${ended} of ${cells.length}: ${cell.scenario}, ${cell.policy}, seed ${cell.seed}: ${ttftS.mean.toFixed(3)} s`,
+      `${ended} of ${cells.length}: ${cell.scenario}, ${runTitle(cell)}, seed ${cell.seed}: ${ttftS.mean.toFixed(3)} s`,
     );
   });
   let at = 0;

@@ -20,6 +20,7 @@ export type ResidentChain = {
 };
 
 const FLOW_MEMORY_MS = 300_000;
+const NO_WORK: PrefillWork = { newTokens: 0, pairs: 0 };
 
 /**
  * What the router knows of one pod beyond counts: work that waits there, how much flows through, and which idle chains
@@ -35,6 +36,8 @@ export class PodOutlook {
   /** Prompt tokens of leases, as far as no other chain accounts for them. */
   #heldTokens = 0;
   #leases = 0;
+  /** Work that counts here for a moment without having been sent (see assumed-placements.ts). */
+  #assumed: PrefillWork = NO_WORK;
   readonly #idle = new Map<Chain, ResidentChain>();
   #idleTokens = 0;
   readonly arrivals: DecayedRate;
@@ -55,7 +58,7 @@ export class PodOutlook {
 
   /** How long an otherwise idle engine takes for it. */
   awaitingMs({ tokenMs, pairMs }: PrefillRates): number {
-    return tokenMs * this.#newTokens + pairMs * this.#pairs;
+    return tokenMs * (this.#newTokens + this.#assumed.newTokens) + pairMs * (this.#pairs + this.#assumed.pairs);
   }
 
   /** How long it takes for the oldest of them, which is taken to be the one under way. */
@@ -100,6 +103,15 @@ export class PodOutlook {
     this.#pairs += work.pairs;
     this.#heldTokens += heldTokens;
     this.#leases++;
+  }
+
+  /** Work counts here as if it had been sent, until `retractAssumed`. */
+  assume({ newTokens, pairs }: PrefillWork): void {
+    this.#assumed = { newTokens: this.#assumed.newTokens + newTokens, pairs: this.#assumed.pairs + pairs };
+  }
+
+  retractAssumed(): void {
+    this.#assumed = NO_WORK;
   }
 
   /** The lease waits no more; nothing happens the second time. */

@@ -60,6 +60,7 @@ export const prefixCachePreble = definePolicy(
     };
     return {
       name: "prefix-cache-preble",
+      waitsForChoice: true,
       columns: ["matchedShare", "placed", "costMs"],
       scorer,
       decide(request, candidates, context) {

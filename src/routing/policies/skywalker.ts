@@ -13,6 +13,7 @@ import { definePolicy } from "./definition.ts";
  */
 export const skywalker = definePolicy("skywalker", { matchShare: 0.5, imbalance: 0 }, ({ matchShare, imbalance }) => ({
   name: "skywalker",
+  waitsForChoice: true,
   columns: ["available", "matchedShare", "requests"],
   decide(request, candidates, { random }) {
     const count = candidates.length;

@@ -15,6 +15,8 @@ const MISS_SURCHARGE = 1;
 /** The surcharge grows with the work that waits on even the least busy pod, up to this. */
 const BACKLOG_SURCHARGE = 10;
 const MOST_SURCHARGE = 100;
+/** Where requests wait in the router instead, it grows by one for each of them a pod, up to this. */
+const MOST_HELD_SURCHARGE = 30;
 /** Decode reads a cached token this many times faster than prefill computes one (43.5 ns against 21.5 us, 8B on H100). */
 const KV_READ_SHARE = 0.002;
 /** A prefill of this length slows the decodes beside it by one more step. */
@@ -58,15 +60,24 @@ const MATCHED = COLUMNS.indexOf("matchedTokens");
  */
 export const warmpath: Policy = {
   name: "warmpath",
+  waitsForChoice: true,
   columns: COLUMNS,
   decide(request, candidates, context) {
     const cost = freshFloats(candidates.length);
     const terms = freshFloats(candidates.length * WIDTH);
-    const waiting = fleetBacklog(addBacklogs(candidates, context, terms), candidates.length, context);
+    const { heldPerPod } = context;
+    const leastBacklogMs = addBacklogs(candidates, context, terms);
+    // Whom a long prefill delays waits in the router then, whose order sees to it.
+    const waiting = heldPerPod === undefined ? fleetBacklog(leastBacklogMs, candidates.length, context) : 0;
     addOwnWork(request, candidates, context, terms);
     if (waiting > 0) addDelays(candidates, context, waiting, terms);
     addNetwork(request, candidates, context, terms);
-    const missWeight = 1 + MISS_SURCHARGE + Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting);
+    const missWeight =
+      1 +
+      MISS_SURCHARGE +
+      (heldPerPod === undefined
+        ? Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting)
+        : Math.min(MOST_HELD_SURCHARGE, heldPerPod));
     for (let i = 0; i < cost.length; i++) {
       const row = i * WIDTH;
       const prefillMs = terms[row + PREFILL] as number;

@@ -39,15 +39,20 @@ export type PodReport = {
   readonly changes: readonly BlockChange[];
 };
 
+/** A request waits in the router until `FleetRouterSetting.released` is told of it. */
+export const HELD = "held";
+
 /** Chooses pods, by number. A router under test knows what it is told here; bounds look into the engines. */
 export type FleetRouter = {
   /** The request's pod, or undefined if none can take it. */
-  route(request: RoutedRequest, nowMs: number): number | undefined;
+  route(request: RoutedRequest, nowMs: number): number | typeof HELD | undefined;
   /** Its pod failed it before the first token: another pod, or undefined. */
   move(request: RoutedRequest, nowMs: number): number | undefined;
   firstToken(request: RoutedRequest, waitMs: number, nowMs: number): void;
   finish(request: RoutedRequest, end: RequestEnd, nowMs: number): void;
   report(reports: readonly PodReport[], nowMs: number): void;
+  /** The time has come that it asked for by `FleetRouterSetting.wakeAt`. */
+  wake?(nowMs: number): void;
 };
 
 /** What a router may be built from. The engines are for bounds only. */
@@ -57,6 +62,9 @@ export type FleetRouterSetting = {
   readonly seed: number;
   readonly blockTokens: number;
   readonly capacityTokens: number;
+  /** A held request leaves for a pod, or undefined: it waits no more. Never calls back. */
+  readonly released: (index: number, pod: number | undefined) => void;
+  readonly wakeAt: (atMs: number) => void;
 };
 
 /** Makes a router for a fleet about to start. */

@@ -32,6 +32,13 @@ export type RttModel = {
   readonly rttMs: readonly (readonly number[])[];
 };
 
+/** From the client of a request to a pod, one way; 0 without a model. */
+export function halfRttMs(rtt: RttModel | undefined, index: number, pod: number): number {
+  if (rtt === undefined) return 0;
+  const regions = rtt.rttMs.length;
+  return (rtt.rttMs[index % regions]?.[pod % regions] ?? 0) / 2;
+}
+
 /** Steps, memory and knowledge of the two engine models that runs are made with. */
 export type FleetProfileName = "reference" | "fine";
 

@@ -2,10 +2,11 @@ import { CallSource } from "./call-source.ts";
 import { arrivingRequest, type EngineRequest } from "./engine-request.ts";
 import { EventQueue } from "./event-queue.ts";
 import { FleetPods } from "./fleet-pods.ts";
-import type { FleetRouter, FleetRouterMaker, RoutedRequest } from "./fleet-router.ts";
-import type { FleetSetup, Incident } from "./fleet-setup.ts";
+import { type FleetRouter, type FleetRouterMaker, HELD } from "./fleet-router.ts";
+import { type FleetSetup, halfRttMs, type Incident } from "./fleet-setup.ts";
+import type { LiveRequest } from "./live-request.ts";
 import { RequestLog } from "./request-log.ts";
-import { blockIds, type FleetCall, type Workload } from "./workload.ts";
+import { blockIds, type Workload } from "./workload.ts";
 
 /** What a simulation came to. */
 export type FleetResult = {
@@ -28,17 +29,8 @@ const FINISHED = 5;
 const SCRAPE = 6;
 const REPORT = 7;
 const INCIDENT = 8;
-
-/** A request on its way. */
-type Live = RoutedRequest & {
-  readonly call: FleetCall;
-  readonly copy: number;
-  /** Of the closed-loop client that waits for it; -1 in an open loop. */
-  readonly client: number;
-  sentMs: number;
-  pod: number;
-  engineRequest: EngineRequest | undefined;
-};
+const RELEASED = 9;
+const WAKE = 10;
 
 /**
  * Plays a workload against a fleet of simulated engines behind one router. Discrete events on a clock of its own:
@@ -55,7 +47,7 @@ class FleetSimulation {
   readonly #calls: CallSource;
   readonly #events = new EventQueue();
   readonly #pods: FleetPods;
-  readonly #live = new Map<number, Live>();
+  readonly #live = new Map<number, LiveRequest>();
   readonly #log = new RequestLog();
   #nowMs = 0;
   #resent = 0;
@@ -66,8 +58,8 @@ class FleetSimulation {
     this.#setup = setup;
     this.#calls = new CallSource(workload, setup.seed);
     this.#pods = new FleetPods(setup, {
-      firstToken: (index, pod) => this.#after(this.#halfRttMs(index, pod), FIRST_TOKEN, index),
-      finished: (index, pod) => this.#after(this.#halfRttMs(index, pod), FINISHED, index),
+      firstToken: (index, pod) => this.#after(halfRttMs(setup.rtt, index, pod), FIRST_TOKEN, index),
+      finished: (index, pod) => this.#after(halfRttMs(setup.rtt, index, pod), FINISHED, index),
       stepDue: (pod, atMs) => this.#events.add(atMs, STEP, pod),
       reportDue: (atMs) => this.#events.add(atMs, REPORT, 0),
     });
@@ -78,6 +70,12 @@ class FleetSimulation {
       seed: setup.seed,
       blockTokens,
       capacityTokens: this.#pods.blocksPerPod * blockTokens,
+      // The router is in the middle of something: what comes of it happens at the same moment, but after.
+      released: (index, pod) => {
+        (this.#live.get(index) as LiveRequest).pod = pod;
+        this.#events.add(this.#nowMs, RELEASED, index);
+      },
+      wakeAt: (atMs) => this.#events.add(atMs, WAKE, 0),
     });
   }
 
@@ -107,7 +105,7 @@ class FleetSimulation {
         this.#call(argument);
         return;
       case SEND:
-        this.#send(this.#live.get(argument) as Live);
+        this.#send(this.#live.get(argument) as LiveRequest);
         return;
       case REACH:
         this.#reach(this.#live.get(argument));
@@ -123,6 +121,12 @@ class FleetSimulation {
         return;
       case REPORT:
         this.#report();
+        return;
+      case RELEASED:
+        this.#released(this.#live.get(argument) as LiveRequest);
+        return;
+      case WAKE:
+        this.#router.wake?.(this.#nowMs);
         return;
       case INCIDENT:
         this.#resend(this.#pods.suffer(this.#setup.incidents[argument] as Incident, this.#nowMs));
@@ -142,27 +146,34 @@ class FleetSimulation {
     const waiting = this.#calls.isClosed ? client : -1;
     const session = `${call.session}-${copy}`;
     const request = { index, blocks, promptTokens, outputTokens, session, call, copy, client: waiting };
-    this.#live.set(index, { ...request, sentMs: this.#nowMs, pod: -1, engineRequest: undefined });
+    this.#live.set(index, { ...request, sentMs: this.#nowMs, pod: undefined, engineRequest: undefined });
     this.#after(this.#setup.routerMs, SEND, index);
   }
 
-  #send(live: Live): void {
+  #send(live: LiveRequest): void {
     live.sentMs = this.#nowMs;
-    this.#toPod(live, this.#router.route(live, this.#nowMs));
+    const pod = this.#router.route(live, this.#nowMs);
+    if (pod !== HELD) this.#toPod(live, pod);
   }
 
-  #toPod(live: Live, pod: number | undefined): void {
+  #released(live: LiveRequest): void {
+    live.sentMs = this.#nowMs;
+    this.#toPod(live, live.pod);
+  }
+
+  #toPod(live: LiveRequest, pod: number | undefined): void {
     if (pod === undefined) {
       this.#refuse(live);
       return;
     }
     live.pod = pod;
-    this.#after(this.#halfRttMs(live.index, pod), REACH, live.index);
+    this.#after(halfRttMs(this.#setup.rtt, live.index, pod), REACH, live.index);
   }
 
-  #reach(live: Live | undefined): void {
+  #reach(live: LiveRequest | undefined): void {
     if (live === undefined) return;
-    const { index, call, copy, pod } = live;
+    const { index, call, copy } = live;
+    const pod = live.pod as number;
     if (!this.#pods.isUp(pod)) {
       // Refused connection: the router hears of it at once.
       this.#resent++;
@@ -181,24 +192,24 @@ class FleetSimulation {
     this.#refuse(live);
   }
 
-  #firstToken(live: Live | undefined): void {
+  #firstToken(live: LiveRequest | undefined): void {
     if (live === undefined) return;
     if (Number.isNaN(this.#log.firstTokenMs[live.index])) this.#log.firstTokenMs[live.index] = this.#nowMs;
     this.#router.firstToken(live, this.#nowMs - live.sentMs, this.#nowMs);
   }
 
-  #finished(live: Live | undefined): void {
+  #finished(live: LiveRequest | undefined): void {
     if (live === undefined) return;
     const { index, pod, client, engineRequest } = live;
     const hitTokens = engineRequest?.hitTokens ?? 0;
     this.#log.endMs[index] = this.#nowMs;
     this.#log.hitTokens[index] = hitTokens;
-    this.#log.pod[index] = pod;
+    this.#log.pod[index] = pod as number;
     this.#router.finish(live, { kind: "completed", hitTokens }, this.#nowMs);
     this.#leave(index, client);
   }
 
-  #refuse({ index, client }: Live): void {
+  #refuse({ index, client }: LiveRequest): void {
     this.#refused++;
     this.#leave(index, client);
   }
@@ -233,13 +244,6 @@ class FleetSimulation {
         this.#send(live);
       }
     }
-  }
-
-  #halfRttMs(index: number, pod: number): number {
-    const { rtt } = this.#setup;
-    if (rtt === undefined) return 0;
-    const regions = rtt.rttMs.length;
-    return (rtt.rttMs[index % regions]?.[pod % regions] ?? 0) / 2;
   }
 
   /** Handles an event later, or now if there is no delay. */

@@ -1,18 +1,20 @@
 import type { ClaimChange } from "../../routing/confirmed-claims.ts";
-import type { HeldRequest, Placement, RouteRefusal, RouteRequest } from "../../routing/placement.ts";
+import type { Placement, RouteRefusal, RouteRequest } from "../../routing/placement.ts";
 import type { PodFacts } from "../../routing/pod.ts";
 import type { PodClaimChange, ReportedPod } from "../../routing/pod-registry.ts";
 import { seededRandom } from "../../routing/random.ts";
 import { Router } from "../../routing/router.ts";
 import { DEFAULT_LIMITS } from "../../routing/router-limits.ts";
-import type {
-  BlockChange,
-  FleetRouter,
-  FleetRouterMaker,
-  FleetRouterSetting,
-  PodReport,
-  RequestEnd,
-  RoutedRequest,
+import { type GivenRules, routingRules } from "../../routing/routing-rules.ts";
+import {
+  type BlockChange,
+  type FleetRouter,
+  type FleetRouterMaker,
+  type FleetRouterSetting,
+  HELD,
+  type PodReport,
+  type RequestEnd,
+  type RoutedRequest,
 } from "./fleet-router.ts";
 import { blocksPerSegment, segmentHashes, segmentsOfChanges } from "./fleet-segments.ts";
 
@@ -20,43 +22,70 @@ const MODEL = "simulated";
 /** What a token of a simulated prompt is taken to be in text. */
 const BYTES_PER_TOKEN = 4;
 
+/** While requests are held, the object around the router sweeps it this often. */
+const HELD_SWEEP_MS = 1_000;
+
+/** How the production router is set up. */
+export type ProductionSetup = {
+  /** The policy's parameters as JSON text, where they are not the defaults. */
+  readonly parameters?: string | undefined;
+  /** Without rules no request is ever held. */
+  readonly rules?: GivenRules | undefined;
+  /** Within what time requests want their first token. */
+  readonly deadlineMs?: number | undefined;
+};
+
 /** The routing core that runs in production, under one of its policies, with the simulation's clock. */
-export function productionRouter(policy: string): FleetRouterMaker {
-  return (setting) => new ProductionRouter(policy, setting);
+export function productionRouter(policy: string, setup: ProductionSetup = {}): FleetRouterMaker {
+  return (setting) => new ProductionRouter(policy, setup, setting);
 }
 
 class ProductionRouter implements FleetRouter {
   readonly #router: Router;
   readonly #policy: string;
+  readonly #setup: ProductionSetup;
   readonly #segmentTokens: number;
   readonly #blocksPerSegment: number;
   readonly #setting: FleetRouterSetting;
   readonly #leases = new Map<number, string>();
+  /** By the id a request is held under. */
+  readonly #held = new Map<string, RoutedRequest>();
+  #wakeArmed = false;
   readonly #facts: PodFacts[] = [];
   /** Blocks of an unfinished segment, by pod: a segment is claimed with its last block. */
   #sequence = 0;
 
-  constructor(policy: string, setting: FleetRouterSetting) {
+  constructor(policy: string, setup: ProductionSetup, setting: FleetRouterSetting) {
     this.#policy = policy;
+    this.#setup = setup;
     this.#setting = setting;
     this.#blocksPerSegment = blocksPerSegment(setting.blockTokens);
     this.#segmentTokens = this.#blocksPerSegment * setting.blockTokens;
     // Leases of a simulation have no holders that could go silent.
     const limits = { ...DEFAULT_LIMITS, leaseTtlMs: Number.POSITIVE_INFINITY };
-    this.#router = new Router({ instance: "fleet", random: seededRandom(setting.seed), nowMs: 0, limits });
+    const random = seededRandom(setting.seed);
+    const released = (heldId: string, result: Placement | RouteRefusal) => this.#released(heldId, result);
+    this.#router = new Router({ instance: "fleet", random, nowMs: 0, limits, released });
+    if (setup.rules !== undefined) this.#router.configure(routingRules(setup.rules), 0);
   }
 
-  route(request: RoutedRequest, nowMs: number): number | undefined {
+  route(request: RoutedRequest, nowMs: number): number | typeof HELD | undefined {
     const asked: RouteRequest = {
       model: MODEL,
       policy: this.#policy,
+      policyParameters: this.#setup.parameters,
       segments: segmentHashes(request.blocks, this.#blocksPerSegment),
       segmentBytes: this.#segmentTokens * BYTES_PER_TOKEN,
       promptBytes: request.promptTokens * BYTES_PER_TOKEN,
       choices: 1,
       session: request.session,
+      deadlineMs: this.#setup.deadlineMs,
     };
-    return this.#placed(request, this.#router.route(asked, nowMs));
+    const placed = this.#router.route(asked, nowMs);
+    if (placed.ok || placed.reason !== "held") return this.#placed(request, placed);
+    this.#held.set(placed.heldId, request);
+    this.#armWake(nowMs);
+    return HELD;
   }
 
   move(request: RoutedRequest, nowMs: number): number | undefined {
@@ -76,6 +105,12 @@ class ProductionRouter implements FleetRouter {
     this.#router.finish(leaseId, { kind, ...usage }, nowMs);
   }
 
+  wake(nowMs: number): void {
+    this.#wakeArmed = false;
+    this.#router.sweep(nowMs);
+    this.#armWake(nowMs);
+  }
+
   report(reports: readonly PodReport[], nowMs: number): void {
     const claims: PodClaimChange[] = [];
     const pods: ReportedPod[] = [];
@@ -87,10 +122,24 @@ class ProductionRouter implements FleetRouter {
     this.#router.report({ source: "fleet", instance: "one", sequence: ++this.#sequence, pods, claims }, nowMs);
   }
 
-  #placed(request: RoutedRequest, placed: Placement | HeldRequest | RouteRefusal): number | undefined {
+  /** As the alarm of the object around the router: at the next deadline, and every second while somebody waits. */
+  #armWake(nowMs: number): void {
+    const { nextDeadlineAtMs } = this.#router;
+    if (this.#wakeArmed || nextDeadlineAtMs === undefined) return;
+    this.#wakeArmed = true;
+    this.#setting.wakeAt(nowMs + Math.min(HELD_SWEEP_MS, Math.max(1, nextDeadlineAtMs - nowMs)));
+  }
+
+  #released(heldId: string, result: Placement | RouteRefusal): void {
+    const request = this.#held.get(heldId) as RoutedRequest;
+    this.#held.delete(heldId);
+    this.#setting.released(request.index, this.#placed(request, result));
+  }
+
+  #placed(request: RoutedRequest, placed: Placement | RouteRefusal): number | undefined {
     if (!placed.ok) {
       if (placed.reason === "unknown_policy") {
-        throw new Error(`no policy "${this.#policy}"; there are ${placed.known.join(", ")}`);
+        throw new Error(`no policy "${this.#policy}"; there are ${placed.known.join(", ")}: ${placed.problem}`);
       }
       return undefined;
     }

@@ -18,6 +18,7 @@ function cellOf(policy: string, demand: Demand, seed: number, pods = 8): FleetCe
     pods,
     demand,
     policy,
+    queue: "off",
     seed,
     mostTokens: options.mostTokens,
   };
@@ -68,6 +69,15 @@ describe("runFleetCell", () => {
     expect(figures.requests).toBeGreaterThan(30);
     expect([figures.failed, figures.refused]).toEqual([0, 0]);
     expect(run()).toEqual(figures);
+  });
+
+  it("plays the queue and the parameters that a cell names, and counts the refused as long waits", () => {
+    const busy: Demand = { kind: "sessions", perPod: 60, horizonMs: 30_000 };
+    const refusing = { ...cellOf("chwbl", busy, 1, 2), queue: "refusing", deadlineMs: 100 } as const;
+    const figures = runFleetCell({ ...refusing, policyParameters: '{"loadFactor":1.1}' }, madeUpSessions(0));
+    expect(figures.refused).toBeGreaterThan(0);
+    expect(Math.max(...figures.waits.map(({ longestS }) => longestS))).toBe(30);
+    expect(figures).not.toEqual(runFleetCell(refusing, madeUpSessions(0)));
   });
 
   it("names what there is for an unknown scenario or policy", () => {

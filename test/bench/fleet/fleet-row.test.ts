@@ -5,6 +5,7 @@ import type { RunFigures } from "../../../src/bench/fleet/fleet-figures.ts";
 import { fleetPlot } from "../../../src/bench/fleet/fleet-plots.ts";
 import { type FleetRuns, fleetRow } from "../../../src/bench/fleet/fleet-row.ts";
 import { fleetTables } from "../../../src/bench/fleet/fleet-table.ts";
+import { waitsByLength } from "../../../src/bench/fleet/waits-by-length.ts";
 
 const cell: FleetCell = {
   trace: undefined,
@@ -15,6 +16,7 @@ const cell: FleetCell = {
   pods: 8,
   demand: { kind: "load", load: 0.45 },
   policy: "warmpath",
+  queue: "off",
   seed: 1,
   mostTokens: 120_000,
 };
@@ -32,6 +34,7 @@ function figures(meanS: number): RunFigures {
     completedPerS: 3,
     resent: 0,
     preemptions: 0,
+    waits: waitsByLength([1_000 * meanS, 2_000 * meanS], [100, 50_000]),
   };
 }
 
@@ -45,6 +48,22 @@ describe("fleetRow", () => {
     expect(row.ttftS).toEqual({ mean: 0.4, p50: 0.4, p90: 0.4, p99: 0.8 });
     expect([row.ttftMeanHalfRangeS, row.requests, row.refused, row.load]).toEqual([0.1, 300, 3, 0.45]);
     expect(row.pairedDiff).toBeNull();
+  });
+
+  it("tells of each length of prompt the longest wait of all seeds", () => {
+    const { waits } = fleetRow(runs("warmpath", [0.3, 0.4, 0.5]), undefined);
+    expect(waits.map(({ name, requests, longestS }) => [name, requests, longestS])).toEqual([
+      ["small", 3, 0.5],
+      ["medium", 0, 0],
+      ["large", 3, 1],
+    ]);
+  });
+
+  it("compares a policy with itself behind another queue", () => {
+    const base = runs("warmpath", [1, 2]);
+    const queued = { ...runs("warmpath", [0.5, 1.5]), cell: { ...cell, queue: "on" as const } };
+    expect(fleetRow(queued, base).pairedDiff).toMatchObject({ vs: "warmpath", meanS: -0.5 });
+    expect(fleetRow(queued, base).queue).toBe("on");
   });
 
   it("compares seed by seed: a steady difference is clear however far the seeds are apart", () => {
@@ -65,7 +84,7 @@ describe("fleetTables and fleetPlot", () => {
   it("make a Markdown table of each setting", () => {
     const lines = fleetTables([...rows, { ...(rows[0] as (typeof rows)[0]), pods: 32 }]);
     expect(lines.filter((line) => line.startsWith("**"))).toHaveLength(2);
-    expect(lines.filter((line) => line.startsWith("| least-request | 2.000 ± 1.000 |"))).toHaveLength(2);
+    expect(lines.filter((line) => line.startsWith("| least-request | off | 2.000 ± 1.000 |"))).toHaveLength(2);
   });
 
   it("make a well-formed picture", () => {

@@ -24,11 +24,12 @@ function pod(
   return candidate(id, { outlook, capacityTokens: CAPACITY_TOKENS, matchedTokens: hitTokens });
 }
 
-function decided(candidates: readonly Candidate[], account = new PlacementOutlook(0)) {
+function decided(candidates: readonly Candidate[], account = new PlacementOutlook(0), heldPerPod?: number) {
   const policy = named("warmpath");
   const { chosen, terms } = policy.decide(request, candidates, {
     ...context(1, undefined, NOW_MS),
     outlook: { account, chain: undefined },
+    heldPerPod,
   });
   const width = policy.columns.length;
   const term = (index: number, column: string) => terms[index * width + policy.columns.indexOf(column)];
@@ -96,5 +97,14 @@ describe("warmpath with an account of what lies ahead", () => {
     const cold = pod("cold", { waitingTokens: 60_000 });
     expect(decided([warm, cold]).chosen).toBe("cold");
     expect(decided([warm, cold], busyAccount(20)).chosen).toBe("warm");
+  });
+
+  it("waits longer for a hit the more requests wait in the router, which itself cares for those behind", () => {
+    const warm = pod("warm", { hitTokens: 6_000, waitingTokens: 80_000 });
+    const cold = pod("cold", { waitingTokens: 60_000 });
+    expect(decided([warm, cold], busyAccount(20), 0).chosen).toBe("cold");
+    const held = decided([warm, cold], busyAccount(20), 20);
+    expect(held.chosen).toBe("warm");
+    expect(held.term(0, "delayMs")).toBe(0);
   });
 });
