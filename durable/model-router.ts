@@ -4,31 +4,20 @@ import type { PushMessage, PushReply } from "../src/protocol/push-message.ts";
 import type { Remedy } from "../src/routing/claim-trust.ts";
 import type { ConfirmedSegments } from "../src/routing/confirmed-claims.ts";
 import type { HeldRequest, Placement, RouteRefusal } from "../src/routing/placement.ts";
-import type { PodFacts } from "../src/routing/pod.ts";
 import { Router } from "../src/routing/router.ts";
 import type { RouterView } from "../src/routing/router-view.ts";
 import { type RoutingRules, RULES_OF_OLD_CALLERS, routingRules } from "../src/routing/routing-rules.ts";
 import type { DecisionsCall, DecisionsReply, ExplainCall, ExplainReply } from "./decision-rpc.ts";
 import { GIVEN_UP, HeldPlace, type HeldResult, HeldStub, PlaceStub } from "./held-stub.ts";
 import { type LeaseKeeper, LeaseStub } from "./lease-stub.ts";
+import { PodList, routedPod } from "./pod-list.ts";
 import { changeOf, factsOf } from "./pushed-facts.ts";
 import { RouterStorage, type StorageView } from "./router-storage.ts";
-import type {
-  AdoptCall,
-  AdoptReply,
-  HeldReply,
-  ListedPod,
-  RouteCall,
-  RoutedPod,
-  RoutedRequest,
-  RouteReply,
-} from "./routing-rpc.ts";
+import type { AdoptCall, AdoptReply, HeldReply, RouteCall, RoutedRequest, RouteReply } from "./routing-rpc.ts";
 
 const CHECKPOINT_MS = 1_000;
 /** While leases are open but nothing changes, the alarm only looks for fallen ones. */
 const SWEEP_MS = 5_000;
-/** The list of pods that Workers keep to fall back on is made at most this often. */
-const POD_LIST_MS = 1_000;
 /** While requests are held it also looks for those whose time is over, and for pods that have worked off their backlog. */
 const HELD_SWEEP_MS = 1_000;
 
@@ -60,7 +49,7 @@ export class ModelRouter extends DurableObject {
   #rules: string | undefined;
   #alarmArmed = false;
   #dirty = false;
-  #podList: { readonly pods: readonly ListedPod[]; readonly madeAtMs: number } = { pods: [], madeAtMs: 0 };
+  readonly #podList: PodList;
 
   constructor(ctx: DurableObjectState, env: unknown) {
     super(ctx, env as Cloudflare.Env);
@@ -72,6 +61,7 @@ export class ModelRouter extends DurableObject {
       released: (heldId, result) => this.#release(heldId, result),
     });
     const { WARMPATH_CHECKPOINTS } = env as RouterBindings;
+    this.#podList = new PodList(this.#router);
     this.#storage = new RouterStorage(ctx, nowMs, WARMPATH_CHECKPOINTS !== "off");
     this.#storage.load(this.#router, nowMs);
     const router = this.#router;
@@ -189,19 +179,6 @@ export class ModelRouter extends DurableObject {
     return checks ? { resync: named("resync"), check: named("check") } : { resync: named("resync", "check") };
   }
 
-  #listPods(nowMs: number): readonly ListedPod[] {
-    if (nowMs - this.#podList.madeAtMs >= POD_LIST_MS) {
-      const pods = this.#router
-        .inspect()
-        .pods.filter(({ state, health }) => state === "ready" && health.kind !== "ejected");
-      this.#podList = {
-        pods: pods.map((pod) => ({ ...routedPod(pod), servedModels: pod.servedModels })),
-        madeAtMs: nowMs,
-      };
-    }
-    return this.#podList.pods;
-  }
-
   /** Rules come with each request, as text: comparing it costs less than reading it. */
   #configure(rules: string | undefined, nowMs: number): void {
     if (rules === this.#rules) return;
@@ -213,7 +190,7 @@ export class ModelRouter extends DurableObject {
     const placed = replyOf(result, explain);
     if (!placed.ok) return placed;
     const lease = new LeaseStub(this.#keeper, placed.leaseId, { explain, firstTokenSeen: false });
-    return { ...placed, lease, ...(podsWanted === true && { pods: this.#listPods(Date.now()) }) };
+    return { ...placed, lease, ...(podsWanted === true && { pods: this.#podList.at(Date.now()) }) };
   }
 
   #hold({ heldId, waitMs, podsKnown }: HeldRequest, { explain, podsWanted }: RouteCall): HeldReply {
@@ -262,8 +239,4 @@ function replyOf(placement: Placement | RouteRefusal, explain: boolean): RoutedR
   const { leaseId, promptTokens, matchedTokens, record } = placement;
   const pod = routedPod(placement.pod.facts);
   return { ok: true, leaseId, pod, promptTokens, matchedTokens, ...(explain && { record: record() }) };
-}
-
-function routedPod({ id, cluster, epoch, url, index }: PodFacts): RoutedPod {
-  return { id, cluster, epoch, url, index };
 }

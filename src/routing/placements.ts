@@ -1,20 +1,17 @@
 import { learnFromAnswer } from "./answer-lessons.ts";
-import { CandidateField, hitTokens } from "./candidates.ts";
-import { type Decided, type DecisionTerms, decide } from "./decide.ts";
+import type { Decided } from "./decide.ts";
 import { podOutcomeOf } from "./health/fleet-health.ts";
 import type { PodOutcome } from "./health/pod-outcome.ts";
-import type { PromptWork } from "./held-requests.ts";
 import type { Lease } from "./lease-ledger.ts";
 import { movingMean } from "./moving-mean.ts";
 import type { Chain } from "./outlook/pod-outlook.ts";
 import type { LeaseOutcome, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
 import type { PodChoice } from "./placer.ts";
 import type { Pod } from "./pod.ts";
+import type { PodChooser } from "./pod-chooser.ts";
 import type { Policy } from "./policy.ts";
-import { promptLength } from "./prompt-length.ts";
-import { type Random, seededRandom } from "./random.ts";
 import type { AdoptedLease } from "./router-snapshot.ts";
-import { isAdopting, type RouterState } from "./router-state.ts";
+import type { RouterState } from "./router-state.ts";
 import type { SpeculativeClaim } from "./speculative-claims.ts";
 
 /** A request to be placed under this lease. */
@@ -26,27 +23,20 @@ export type Placing = {
   readonly tried: Set<string>;
 };
 
-/** What a decision needs that the state does not tell. */
-type Deciding = Pick<DecisionTerms, "policy" | "field" | "random" | "retried"> & { readonly chain: Chain | undefined };
-
 /** A request between its placement and its first token: all that a move, or taking its claim back, needs. */
 type Pending = Placing & { readonly claim: SpeculativeClaim | undefined };
 
 /** Where requests are, from the choice of a pod to the end of the lease, and what is counted and learned on the way. */
 export class Placements {
   readonly #state: RouterState;
-  readonly #random: Random;
+  readonly #chooser: PodChooser;
   readonly #pending = new Map<string, Pending>();
-  /** Of the last placement, and the registry's version then: mostly the next is among the same pods. */
-  #field = new CandidateField([]);
-  #fieldVersion = 0;
-  #segmentBytes = 256;
   #opened = 0;
   #fallen = 0;
 
-  constructor(state: RouterState, random: Random) {
+  constructor(state: RouterState, chooser: PodChooser) {
     this.#state = state;
-    this.#random = random;
+    this.#chooser = chooser;
   }
 
   /** Leases opened since the start, each once however often its request moved; adopted ones are not among them. */
@@ -59,46 +49,14 @@ export class Placements {
     return this.#fallen;
   }
 
-  /** Of the model's settings, as the last request brought it. */
-  get segmentBytes(): number {
-    return this.#segmentBytes;
-  }
-
-  /** The pods a request may be sent to, busy or not. */
-  podsFor(model: string, tried: ReadonlySet<string>, nowMs: number): readonly Pod[] {
-    const { registry, health, limits } = this.#state;
-    return health.admitted(registry.routable(model, nowMs, limits.podFreshMs, tried), nowMs);
-  }
-
-  /** What a prompt comes to on the pod that holds most of it. */
-  workOf(request: RouteRequest, pods: readonly Pod[]): PromptWork {
-    const { claims, learner } = this.#state;
-    const { rates } = learner;
-    claims.match(request.segments);
-    const { columns } = this.#fieldOf(pods);
-    const matches = claims.matchesOf(columns, request.segmentBytes / rates.bytesPerToken);
-    const promptTokens = request.promptTokens ?? promptLength(request, matches, rates);
-    let mostHit = 0;
-    columns.blockTokens.forEach((blockTokens, i) => {
-      mostHit = Math.max(mostHit, hitTokens(matches.tokens[i] as number, promptTokens, blockTokens));
-    });
-    return { promptTokens, uncachedTokens: promptTokens - mostHit };
-  }
-
   /** Lets the policy choose among the pods, which are not none. */
   choose(placing: Placing, pods: readonly Pod[], nowMs: number): PodChoice {
-    const { leaseId, request, policy, tried } = placing;
-    const { learner, outlook, decisions } = this.#state;
-    this.#segmentBytes = request.segmentBytes;
-    const chain = outlook.continued(request.segments, request.segmentBytes / learner.rates.bytesPerToken);
-    const sample = decisions.sample(this.#random);
-    const random = sample?.random ?? this.#random;
-    const field = this.#fieldOf(pods);
-    const terms = this.#termsOf(request, { policy, field, random, retried: tried.size > 0, chain }, nowMs);
-    const decided = decide(request, terms);
+    const { decisions } = this.#state;
+    const { leaseId, request } = placing;
+    const { decided, terms, chain, draws } = this.#chooser.decide(placing, pods, nowMs);
     const { pod, promptTokens, matchedTokens } = decided;
     const open = (): Placement => {
-      if (sample !== undefined) decisions.keep({ leaseId, request, terms, ...decided, draws: sample.draws });
+      if (draws !== undefined) decisions.keep({ leaseId, request, terms, ...decided, draws });
       return this.#open(placing, decided, chain, nowMs);
     };
     return { ok: true, pod, promptTokens, uncachedTokens: Math.max(0, promptTokens - matchedTokens), open };
@@ -127,16 +85,6 @@ export class Placements {
     outlook.sent({ leaseId, pod: pod.outlook, segments, ...tokens, origin, cluster, continued: chain }, nowMs);
     pod.requests++;
     return { ok: true, leaseId, pod, matchedTokens, promptTokens, record };
-  }
-
-  /** What a decision among these pods would be made from. Changes nothing; draws are seeded by the prompt. */
-  termsToExplain(request: RouteRequest, policy: Policy, pods: readonly Pod[], nowMs: number): DecisionTerms {
-    const { segments, excludedPods = [] } = request;
-    const { outlook, learner } = this.#state;
-    const chain = outlook.continued(segments, request.segmentBytes / learner.rates.bytesPerToken);
-    const random = seededRandom(segments.at(-2) ?? 0);
-    const retried = excludedPods.length > 0;
-    return this.#termsOf(request, { policy, field: new CandidateField(pods), random, retried, chain }, nowMs);
   }
 
   /**
@@ -225,39 +173,10 @@ export class Placements {
   #placeAgain(pending: Pending, nowMs: number): Placement | RouteRefusal {
     const { registry, health } = this.#state;
     const { leaseId, request, policy, tried } = pending;
-    const pods = this.podsFor(request.model, tried, nowMs);
+    const pods = this.#chooser.podsFor(request.model, tried, nowMs);
     if (pods.length === 0) return { ok: false, reason: "no_endpoints", podsKnown: registry.pods.length };
     if (!health.tryRetry(nowMs)) return { ok: false, reason: "retry_budget" };
     return this.choose({ leaseId, request, policy, tried }, pods, nowMs).open();
-  }
-
-  /** Looks the prompt up: what was found of the one before is void. */
-  #termsOf(request: RouteRequest, { policy, field, random, retried, chain }: Deciding, nowMs: number): DecisionTerms {
-    const { claims, learner, outlook, policies, held } = this.#state;
-    const { rates } = learner;
-    claims.match(request.segments);
-    return {
-      policy,
-      field,
-      matches: claims.matchesOf(field.columns, request.segmentBytes / rates.bytesPerToken),
-      rates,
-      random,
-      memory: policies.memory,
-      retried,
-      nowMs,
-      adopting: isAdopting(this.#state, nowMs),
-      heldPerPod: held.isEnabled ? held.queued / field.columns.pods.length : undefined,
-      outlook: { account: outlook, chain },
-    };
-  }
-
-  #fieldOf(pods: readonly Pod[]): CandidateField {
-    const { version } = this.#state.registry;
-    if (this.#fieldVersion !== version || !areSame(this.#field.columns.pods, pods)) {
-      this.#field = new CandidateField(pods);
-      this.#fieldVersion = version;
-    }
-    return this.#field;
   }
 
   #capacitySegments(pod: Pod, segmentTokens: number): number {
@@ -285,11 +204,4 @@ export class Placements {
     if (claim !== undefined) this.#state.claims.settle(claim, nowMs);
     this.#pending.delete(leaseId);
   }
-}
-
-function areSame(some: readonly Pod[], others: readonly Pod[]): boolean {
-  if (some === others) return true;
-  if (some.length !== others.length) return false;
-  for (let i = 0; i < some.length; i++) if (some[i] !== others[i]) return false;
-  return true;
 }

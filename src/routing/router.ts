@@ -1,18 +1,17 @@
 import type { Arrival } from "./arrival.ts";
 import { ClaimKeeper } from "./claim-keeper.ts";
 import type { ConfirmedSegments } from "./confirmed-claims.ts";
-import { decide } from "./decide.ts";
 import type { DecisionLog } from "./decision-log.ts";
 import { Dispatch } from "./dispatch.ts";
-import { type Explanation, explanationOf } from "./explanation.ts";
+import { type Explanation, explain } from "./explain.ts";
 import type { FeedVerdict } from "./feeds.ts";
 import type { PodOutcome } from "./health/pod-outcome.ts";
-import { OpenPods, type RoomTerms } from "./open-pods.ts";
+import { OpenPods } from "./open-pods.ts";
 import { isOverdue } from "./overdue-lease.ts";
 import type { HeldRequest, LeaseOutcome, MoveQuestion, Placement, RouteRefusal, RouteRequest } from "./placement.ts";
 import { Placements } from "./placements.ts";
-import type { Placer, PodChoice } from "./placer.ts";
-import type { Pod } from "./pod.ts";
+import type { Placer } from "./placer.ts";
+import { PodChooser } from "./pod-chooser.ts";
 import type { ReportedPush } from "./pod-registry.ts";
 import { takeReport, type UnsurePod, unsurePods } from "./pod-reports.ts";
 import { policyNames } from "./policies/registry.ts";
@@ -20,12 +19,11 @@ import { type KeptMemory, madePolicy } from "./policies-in-use.ts";
 import type { PolicyMemoryView } from "./policy-memory.ts";
 import type { Random } from "./random.ts";
 import { DEFAULT_LIMITS, type RouterLimits } from "./router-limits.ts";
+import { placerOf, roomTerms } from "./router-placer.ts";
 import { type AdoptedLease, type RouterSnapshot, restoreSnapshot, snapshotOf } from "./router-snapshot.ts";
-import { isAdopting, newRouterState, type RouterState } from "./router-state.ts";
+import { newRouterState, type RouterState } from "./router-state.ts";
 import { type RouterView, routerView } from "./router-view.ts";
 import { type RoutingRules, RULES_OF_OLD_CALLERS } from "./routing-rules.ts";
-
-const NONE: ReadonlySet<string> = new Set();
 
 /**
  * One model's routing: pods, leases, claims and learned rates behind a few synchronous methods. Decides and counts in
@@ -37,6 +35,7 @@ export class Router {
   readonly keeper: ClaimKeeper;
   readonly #instance: string;
   readonly #state: RouterState;
+  readonly #chooser: PodChooser;
   readonly #placements: Placements;
   readonly #dispatch: Dispatch;
   #rules = RULES_OF_OLD_CALLERS;
@@ -58,9 +57,11 @@ export class Router {
     this.#sweptAtMs = options.nowMs;
     this.#state = newRouterState(options.limits ?? DEFAULT_LIMITS, options.nowMs, options.instance);
     const { registry, claims, held } = this.#state;
-    this.#placements = new Placements(this.#state, options.random);
+    this.#chooser = new PodChooser(this.#state, options.random);
+    this.#placements = new Placements(this.#state, this.#chooser);
     this.keeper = new ClaimKeeper(registry, claims);
-    this.#dispatch = new Dispatch(held, this.#placer(options.released ?? (() => undefined)));
+    const released = options.released ?? (() => undefined);
+    this.#dispatch = new Dispatch(held, placerOf(this.#state, this.#chooser, this.#placements, released));
   }
 
   /** The model's rules from now on. Without any, nothing is held. */
@@ -107,22 +108,8 @@ export class Router {
   explain(request: RouteRequest, { queue }: RoutingRules, nowMs: number): Explanation | RouteRefusal {
     const made = madePolicy(request.policy, request.policyParameters);
     if (!made.ok) return { ok: false, reason: "unknown_policy", known: policyNames(), problem: made.problem };
-    const arrival = { id: "explained", request, policy: made.policy, arrivedAtMs: nowMs };
-    const choose = (pods: readonly Pod[]): PodChoice => {
-      const terms = this.#placements.termsToExplain(request, made.policy, pods, nowMs);
-      const { pod, promptTokens, matchedTokens } = decide(request, terms);
-      const open = (): never => {
-        throw new Error("an explanation opens no lease");
-      };
-      return { ok: true, pod, promptTokens, uncachedTokens: Math.max(0, promptTokens - matchedTokens), open };
-    };
-    const admission = this.#dispatch.preview(arrival, queue, choose, nowMs);
-    return explanationOf(request, {
-      terms: this.#placements.termsToExplain(request, made.policy, admission.pods, nowMs),
-      admission,
-      nowMs,
-      ...this.#state,
-    });
+    const asked = { request, policy: made.policy, rules: queue, nowMs };
+    return explain(asked, this.#state, this.#chooser, this.#dispatch);
   }
 
   /** The client of a held request has left. Nothing happens if the request has left already. */
@@ -133,7 +120,7 @@ export class Router {
   /** Whether `move` would find a pod for a request on one of `excludedPods` now, and the budget for it. */
   mayMove({ model, excludedPods }: MoveQuestion, nowMs: number): boolean {
     if (this.#state.health.retryView(nowMs).remaining === 0) return false;
-    return this.#placements.podsFor(model, new Set(excludedPods), nowMs).length > 0;
+    return this.#chooser.podsFor(model, new Set(excludedPods), nowMs).length > 0;
   }
 
   /**
@@ -146,8 +133,8 @@ export class Router {
     const { prefillTokensPerMs } = learner.rates;
     if (lease === undefined || !isOverdue(lease, prefillTokensPerMs, nowMs) || !this.mayMove(question, nowMs))
       return false;
-    const others = this.#placements.podsFor(question.model, new Set(question.excludedPods), nowMs);
-    const room = new OpenPods(others, { limits: this.#rules.queue, ...this.#roomTerms(nowMs) });
+    const others = this.#chooser.podsFor(question.model, new Set(question.excludedPods), nowMs);
+    const room = new OpenPods(others, { limits: this.#rules.queue, ...roomTerms(this.#state, nowMs) });
     return others.some((pod) => room.has(pod, { promptTokens: lease.promptTokens, outputTokens: 0 }));
   }
 
@@ -183,7 +170,7 @@ export class Router {
 
   /** Takes a push's pods. `replayed` changes nothing. */
   report(push: ReportedPush, nowMs: number): FeedVerdict {
-    const verdict = takeReport(this.#state, push, this.#placements.segmentBytes, nowMs);
+    const verdict = takeReport(this.#state, push, this.#chooser.segmentBytes, nowMs);
     if (verdict === "replayed") return verdict;
     this.#dispatch.podsReported(this.#rules.queue, nowMs);
     this.#pump(nowMs);
@@ -245,28 +232,5 @@ export class Router {
 
   #pump(nowMs: number): void {
     this.#dispatch.pump(this.#rules.queue, nowMs);
-  }
-
-  #roomTerms(nowMs: number): Omit<RoomTerms, "limits"> {
-    const { outlook } = this.#state;
-    const backlogMs = (pod: Pod) => outlook.backlogMs(pod.outlook, nowMs);
-    return { backlogMs, nowMs, adopting: isAdopting(this.#state, nowMs) };
-  }
-
-  #placer(released: Placer["released"]): Placer {
-    const { registry, learner } = this.#state;
-    const placements = this.#placements;
-    return {
-      podsFor: ({ model, excludedPods }, nowMs) =>
-        placements.podsFor(model, excludedPods ? new Set(excludedPods) : NONE, nowMs),
-      choose: ({ id: leaseId, request, policy }, pods, nowMs) =>
-        placements.choose({ leaseId, request, policy, tried: new Set(request.excludedPods) }, pods, nowMs),
-      waitsForChoice: ({ policy }) => policy.waitsForChoice === true,
-      workOf: (request, pods) => placements.workOf(request, pods),
-      promptTokensOf: ({ promptTokens, promptBytes }) => promptTokens ?? promptBytes / learner.rates.bytesPerToken,
-      roomTerms: (nowMs) => this.#roomTerms(nowMs),
-      pods: () => registry.pods,
-      released,
-    };
   }
 }

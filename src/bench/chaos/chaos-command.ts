@@ -6,12 +6,14 @@ import { buildStackBundle } from "../stack/stack.ts";
 import { withTemporaryFolder } from "../stack/temporary-folder.ts";
 import { untilInterrupted } from "../stack/until-interrupted.ts";
 import { CHAOS_COLUMNS } from "./chaos-row.ts";
+import { RESTART_COLUMNS, runRestarts, slowRestarts } from "./restart-run.ts";
 import { runChaos } from "./run-chaos.ts";
 
 type ChaosCommandOptions = {
   readonly minutes: number;
   readonly timeScale: number;
   readonly seed: number;
+  readonly restarts: number;
   readonly json?: true;
 };
 
@@ -22,6 +24,7 @@ export function chaosCommand(): Command {
     .option("--minutes <n>", "for all faults together", positiveNumber, 5)
     .option("--time-scale <x>", "simulated time runs x times faster than the clock", positiveNumber, 2)
     .option("--seed <n>", "seed of dialogues, departures and engines", wholeNumber(0), 1)
+    .option("--restarts <n>", "kills of an edge with 100 pods and a million claims; 90 s each", wholeNumber(0), 2)
     .option("--json", "print the result as one line of JSON")
     .action(chaos);
 }
@@ -29,10 +32,11 @@ export function chaosCommand(): Command {
 async function chaos(options: ChaosCommandOptions): Promise<void> {
   const startedAtMs = Date.now();
   const { minutes, timeScale, seed } = options;
-  const { rows, rssSlopeMbPerMin, broken } = await untilInterrupted((signal) =>
-    withTemporaryFolder(async (folder) =>
-      runChaos({ bundle: await buildStackBundle(folder), minutes, timeScale, seed, signal }),
-    ),
+  const { rows, rssSlopeMbPerMin, broken, restarts } = await untilInterrupted((signal) =>
+    withTemporaryFolder(async (folder) => {
+      const chaos = await runChaos({ bundle: await buildStackBundle(folder), minutes, timeScale, seed, signal });
+      return { ...chaos, restarts: options.restarts === 0 ? [] : await runRestarts(folder, options.restarts, signal) };
+    }),
   );
   const notes = [
     "recovery: until every pod is ready, router and engines agree on what is in flight, and no claim is false",
@@ -42,10 +46,16 @@ async function chaos(options: ChaosCommandOptions): Promise<void> {
     command: "chaos",
     seed,
     startedAtMs,
-    brokenInvariants: broken,
+    brokenInvariants: [...broken, ...slowRestarts(restarts)],
     notes,
     rows,
-    more: { rssSlopeMbPerMin },
+    more: { rssSlopeMbPerMin, restarts },
   };
-  await finishCommand(measured, options.json === true, () => [...tableLines(CHAOS_COLUMNS, rows), "", ...notes]);
+  await finishCommand(measured, options.json === true, () => [
+    ...tableLines(CHAOS_COLUMNS, rows),
+    "",
+    ...tableLines(RESTART_COLUMNS, restarts),
+    "",
+    ...notes,
+  ]);
 }

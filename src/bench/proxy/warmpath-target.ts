@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { z } from "zod";
 import { newApiKey } from "../../protocol/api-key.ts";
-import { startEdge } from "../../selfhost/edge-process.ts";
+import { type EdgeOptions, startEdge } from "../../selfhost/edge-process.ts";
 import { qwenPromptSettings } from "../stack/qwen-model.ts";
 import { buildStackBundle, CLUSTER_KEY_VARIABLE } from "../stack/stack.ts";
 import { reportPods, type SyntheticCluster } from "./synthetic-pods.ts";
@@ -17,6 +17,8 @@ export type WarmpathTarget = {
   readonly apiKey: string;
   /** Open leases, (segment, pod) pairs in the index, and when its state was last stored. */
   readonly figures: () => Promise<RouterFigures>;
+  /** Kills the edge's process and starts another on the same storage. Times of `performance.now`. */
+  readonly restart: () => Promise<{ readonly startedAtMs: number; readonly listeningAtMs: number }>;
   readonly stop: () => Promise<void>;
 };
 
@@ -24,6 +26,7 @@ const figuresSchema = z.looseObject({
   leases: z.number(),
   pods: z.array(z.unknown()),
   confirmedClaims: z.number().default(0),
+  doubtedClaims: z.number().default(0),
   speculativeClaims: z.number().default(0),
   storage: z.object({ savedMsAgo: z.number().optional() }).default({}),
 });
@@ -46,7 +49,7 @@ export async function startWarmpathTarget(options: WarmpathTargetOptions): Promi
   const secret = (): string => randomBytes(24).toString("hex");
   const secrets = { WARMPATH_SECRET: secret(), WARMPATH_ADMIN_KEY: secret(), [CLUSTER_KEY_VARIABLE]: secret() };
   const { key, sha256 } = await newApiKey("bench", secrets.WARMPATH_SECRET);
-  const edge = await startEdge({
+  const edgeOptions: Omit<EdgeOptions, "address"> = {
     bundle: await buildStackBundle(path.join(folder, "edge"), Object.keys(environment)),
     settings: {
       clusters: [{ name: CLUSTER, upstream: { kind: "direct" }, pushKeys: [CLUSTER_KEY_VARIABLE] }],
@@ -55,8 +58,8 @@ export async function startWarmpathTarget(options: WarmpathTargetOptions): Promi
     },
     secrets: { ...secrets, ...environment },
     storageFolder: path.join(folder, "objects"),
-    address: "127.0.0.1:0",
-  });
+  };
+  let edge = await startEdge({ ...edgeOptions, address: "127.0.0.1:0" });
   try {
     const pods = await reportPods({
       edgeUrl: edge.url,
@@ -75,6 +78,13 @@ export async function startWarmpathTarget(options: WarmpathTargetOptions): Promi
         const headers = { authorization: `Bearer ${secrets.WARMPATH_ADMIN_KEY}` };
         const answer = await fetch(`${edge.url}/admin/v1/models/${model}`, { headers });
         return figuresSchema.parse(await answer.json());
+      },
+      restart: async () => {
+        const address = new URL(edge.url).host;
+        await edge.stop("SIGKILL");
+        const startedAtMs = performance.now();
+        edge = await startEdge({ ...edgeOptions, address });
+        return { startedAtMs, listeningAtMs: performance.now() };
       },
       stop: async () => {
         await pods.stop();

@@ -60,6 +60,8 @@ export type FleetRouterSetting = {
   readonly engines: readonly FleetEngine[];
   readonly isUp: (pod: number) => boolean;
   readonly seed: number;
+  /** Pod p is in region p mod regions, and a request enters in the region of its number. */
+  readonly regions: number;
   readonly blockTokens: number;
   readonly capacityTokens: number;
   /** A held request leaves for a pod, or undefined: it waits no more. Never calls back. */

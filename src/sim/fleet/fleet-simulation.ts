@@ -68,6 +68,7 @@ class FleetSimulation {
       engines: this.#pods.engines,
       isUp: (pod) => this.#pods.isReady(pod),
       seed: setup.seed,
+      regions: setup.rtt?.rttMs.length ?? 1,
       blockTokens,
       capacityTokens: this.#pods.blocksPerPod * blockTokens,
       // The router is in the middle of something: what comes of it happens at the same moment, but after.

@@ -79,6 +79,7 @@ class ProductionRouter implements FleetRouter {
       promptBytes: request.promptTokens * BYTES_PER_TOKEN,
       choices: 1,
       session: request.session,
+      origin: this.#regionOf(request.index),
       deadlineMs: this.#setup.deadlineMs,
     };
     const placed = this.#router.route(asked, nowMs);
@@ -153,7 +154,7 @@ class ProductionRouter implements FleetRouter {
     if (known !== undefined && known.epoch === String(epoch) && known.state === state) return known;
     const facts: PodFacts = {
       id: podId(pod),
-      cluster: "simulated",
+      cluster: this.#regionOf(pod),
       epoch: String(epoch),
       url: "http://simulated",
       state,
@@ -164,6 +165,10 @@ class ProductionRouter implements FleetRouter {
     };
     this.#facts[pod] = facts;
     return facts;
+  }
+
+  #regionOf(index: number): string {
+    return `region-${index % this.#setting.regions}`;
   }
 
   #claimChanges(changes: readonly BlockChange[]): ClaimChange[] {
