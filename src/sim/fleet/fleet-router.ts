@@ -29,10 +29,11 @@ export type PodReport = {
   /** Changes at each restart. */
   readonly epoch: number;
   readonly ready: boolean;
-  readonly running: number;
-  readonly waiting: number;
+  /** Its gauges; undefined where the engine reports none. */
+  readonly running: number | undefined;
+  readonly waiting: number | undefined;
   /** 0 to 1. */
-  readonly kvUsage: number;
+  readonly kvUsage: number | undefined;
   /** How old the gauges are. */
   readonly ageMs: number;
   /** Ordered. */

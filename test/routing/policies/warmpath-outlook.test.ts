@@ -73,6 +73,16 @@ describe("warmpath with an account of what lies ahead", () => {
     expect(term(1, "networkMs")).toBeCloseTo(150, 0);
   });
 
+  it("takes a prefix in host memory for less than one on the GPU, and for more than none", () => {
+    const held = { matchedTokens: 19_000, matchedSegments: 290 };
+    const gpu = { ...pod("gpu", {}), ...held };
+    const host = { ...pod("host", {}), ...held, hostSegments: 290 };
+    expect(decided([host, gpu]).chosen).toBe("gpu");
+    const { chosen, term } = decided([pod("none", {}), host]);
+    expect(chosen).toBe("host");
+    expect(term(1, "prefillMs")).toBeLessThan((term(0, "prefillMs") as number) / 3);
+  });
+
   it("does not mind what is cached where there is room for all", () => {
     const roomy = pod("roomy", { chainTokens: 50_000, idleMs: 2_000 });
     expect(decided([roomy, pod("waiting", { waitingTokens: 2_000 })]).chosen).toBe("roomy");

@@ -56,6 +56,22 @@ function shares({ log }: FleetResult, pods: number, fromMs = 0, toMs = DURATION_
   return counts.map((count) => count / all);
 }
 
+/** One pod's gauges never reach the router. */
+function withoutGauges(maker: FleetRouterMaker, silent: number): FleetRouterMaker {
+  return (setting) => {
+    const router = maker(setting);
+    const report = router.report.bind(router);
+    router.report = (reports, nowMs) => {
+      const none = { running: undefined, waiting: undefined, kvUsage: undefined };
+      report(
+        reports.map((each) => (each.pod === silent ? { ...each, ...none } : each)),
+        nowMs,
+      );
+    };
+    return router;
+  };
+}
+
 const leastRequest = productionRouter("least-request");
 
 describe("warmpath", () => {
@@ -89,6 +105,15 @@ describe("warmpath", () => {
     const result = played(workload, warmpath, 2);
     expect(meanTtftMs(result)).toBeLessThan(1.05 * meanTtftMs(played(workload, omniscient, 2)));
     expect(Math.min(...shares(result, 2))).toBeGreaterThan(0.4);
+  });
+
+  it("neither floods nor starves a pod that reports no metrics", () => {
+    const workload = arrivals(30, (random) => ({ group: Math.floor(random() * 40), sharedUnits: 12, ownUnits: 4 }));
+    const result = played(workload, withoutGauges(warmpath, 0), 4);
+    const share = shares(result, 4)[0] ?? 0;
+    expect(share).toBeGreaterThan(0.5 / 4);
+    expect(share).toBeLessThan(1.5 / 4);
+    expect(meanTtftMs(result)).toBeLessThan(1.1 * meanTtftMs(played(workload, warmpath, 4)));
   });
 
   it("neither floods nor starves a pod that joins a hot fleet", () => {
