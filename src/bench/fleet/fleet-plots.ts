@@ -1,7 +1,8 @@
 import type { FleetRow } from "./fleet-row.ts";
 
-const WIDTH = 720;
-const LABEL_WIDTH = 170;
+const BARS_WIDTH = 550;
+/** Of a letter, about. */
+const LETTER_WIDTH = 6.4;
 const BAR_HEIGHT = 18;
 const GAP = 8;
 const TOP = 34;
@@ -11,8 +12,10 @@ export function fleetPlot(title: string, rows: readonly FleetRow[]): string {
   const least = Math.min(...rows.map((row) => Math.max(0.001, row.ttftS.mean - row.ttftMeanHalfRangeS))) / 1.5;
   const most = Math.max(...rows.map((row) => row.ttftS.mean + row.ttftMeanHalfRangeS)) * 1.5;
   const span = Math.log(most / least);
+  const labels = rows.map(({ policy, queue }) => (queue === "off" ? policy : `${policy}, queue ${queue}`));
+  const labelWidth = 16 + Math.ceil(LETTER_WIDTH * Math.max(...labels.map(({ length }) => length)));
   const x = (seconds: number): number =>
-    LABEL_WIDTH + (Math.log(Math.max(seconds, least) / least) / span) * (WIDTH - LABEL_WIDTH - 70);
+    labelWidth + (Math.log(Math.max(seconds, least) / least) / span) * (BARS_WIDTH - 70);
   const bars = rows.flatMap((row, i) => {
     const y = TOP + i * (BAR_HEIGHT + GAP);
     const { mean } = row.ttftS;
@@ -20,17 +23,18 @@ export function fleetPlot(title: string, rows: readonly FleetRow[]): string {
     const from = x(mean - row.ttftMeanHalfRangeS);
     const to = x(mean + row.ttftMeanHalfRangeS);
     return [
-      `<text x="${LABEL_WIDTH - 8}" y="${middle + 4}" text-anchor="end">${escaped(row.queue === "off" ? row.policy : `${row.policy}, queue ${row.queue}`)}</text>`,
-      `<rect x="${LABEL_WIDTH}" y="${y}" width="${one(x(mean) - LABEL_WIDTH)}" height="${BAR_HEIGHT}" fill="#4c78a8"/>`,
+      `<text x="${labelWidth - 8}" y="${middle + 4}" text-anchor="end">${escaped(labels[i] as string)}</text>`,
+      `<rect x="${labelWidth}" y="${y}" width="${one(x(mean) - labelWidth)}" height="${BAR_HEIGHT}" fill="#4c78a8"/>`,
       `<line x1="${one(from)}" x2="${one(to)}" y1="${middle}" y2="${middle}" stroke="#222" stroke-width="2"/>`,
       `<text x="${one(to + 6)}" y="${middle + 4}">${mean.toFixed(2)} s</text>`,
     ];
   });
+  const width = labelWidth + BARS_WIDTH;
   const height = TOP + rows.length * (BAR_HEIGHT + GAP) + 4;
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
     `<title>Mean TTFT: ${escaped(title)}</title>`,
-    `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
+    `<rect width="${width}" height="${height}" fill="#fff"/>`,
     `<text x="8" y="18" font-weight="bold">Mean TTFT (log scale): ${escaped(title)}</text>`,
     ...bars,
     "</svg>",
