@@ -110,9 +110,11 @@ const lineSchema: z.ZodType<RecordedDecision> = z
       .object({
         prefill: z.object({ tokenMs: z.number(), pairMs: z.number() }),
         arrivalsPerMs: z.number(),
+        shared: z.boolean().optional(),
         networkMs: z.array(z.tuple([z.string(), z.number()])),
       })
       .optional(),
+    heldPerPod: figure,
     candidates: z.array(candidateSchema).min(1),
     memory: z.object({
       lastChosen: text,

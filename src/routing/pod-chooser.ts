@@ -1,6 +1,7 @@
 import { CandidateField, hitTokens } from "./candidates.ts";
 import { type Decided, type DecisionTerms, decide } from "./decide.ts";
 import type { PromptWork } from "./held-requests.ts";
+import type { Continuation } from "./outlook/placement-outlook.ts";
 import type { Chain } from "./outlook/pod-outlook.ts";
 import type { RouteRequest } from "./placement.ts";
 import type { Placing } from "./placements.ts";
@@ -11,7 +12,9 @@ import { type Random, seededRandom } from "./random.ts";
 import { isAdopting, type RouterState } from "./router-state.ts";
 
 /** What a decision needs that the state does not tell. */
-type Deciding = Pick<DecisionTerms, "policy" | "field" | "random" | "retried"> & { readonly chain: Chain | undefined };
+type Deciding = Pick<DecisionTerms, "policy" | "field" | "random" | "retried"> & {
+  readonly continuation: Continuation;
+};
 
 /** A policy's decision and what it was made from. `draws` are there where it is to be recorded. */
 export type Chosen = {
@@ -65,26 +68,30 @@ export class PodChooser {
   decide({ request, policy, tried }: Placing, pods: readonly Pod[], nowMs: number): Chosen {
     const { learner, outlook, decisions } = this.#state;
     this.#segmentBytes = request.segmentBytes;
-    const chain = outlook.continued(request.segments, request.segmentBytes / learner.rates.bytesPerToken);
+    const continuation = outlook.continued(request.segments, request.segmentBytes / learner.rates.bytesPerToken);
     const sample = decisions.sample(this.#random);
     const random = sample?.random ?? this.#random;
     const field = this.#fieldOf(pods);
-    const terms = this.#termsOf(request, { policy, field, random, retried: tried.size > 0, chain }, nowMs);
-    return { decided: decide(request, terms), terms, chain, draws: sample?.draws };
+    const terms = this.#termsOf(request, { policy, field, random, retried: tried.size > 0, continuation }, nowMs);
+    return { decided: decide(request, terms), terms, chain: continuation.chain, draws: sample?.draws };
   }
 
   /** What a decision among these pods would be made from. Changes nothing; draws are seeded by the prompt. */
   termsToExplain(request: RouteRequest, policy: Policy, pods: readonly Pod[], nowMs: number): DecisionTerms {
     const { segments, excludedPods = [] } = request;
     const { outlook, learner } = this.#state;
-    const chain = outlook.continued(segments, request.segmentBytes / learner.rates.bytesPerToken);
+    const continuation = outlook.continued(segments, request.segmentBytes / learner.rates.bytesPerToken);
     const random = seededRandom(segments.at(-2) ?? 0);
     const retried = excludedPods.length > 0;
-    return this.#termsOf(request, { policy, field: new CandidateField(pods), random, retried, chain }, nowMs);
+    return this.#termsOf(request, { policy, field: new CandidateField(pods), random, retried, continuation }, nowMs);
   }
 
   /** Looks the prompt up: what was found of the one before is void. */
-  #termsOf(request: RouteRequest, { policy, field, random, retried, chain }: Deciding, nowMs: number): DecisionTerms {
+  #termsOf(
+    request: RouteRequest,
+    { policy, field, random, retried, continuation }: Deciding,
+    nowMs: number,
+  ): DecisionTerms {
     const { claims, learner, outlook, policies, held } = this.#state;
     const { rates } = learner;
     claims.match(request.segments);
@@ -99,7 +106,7 @@ export class PodChooser {
       nowMs,
       adopting: isAdopting(this.#state, nowMs),
       heldPerPod: held.isEnabled ? held.queued / field.columns.pods.length : undefined,
-      outlook: { account: outlook, chain },
+      outlook: { account: outlook, ...continuation },
     };
   }
 

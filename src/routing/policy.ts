@@ -82,6 +82,8 @@ export type RequestOutlook = {
   readonly account: PlacementForecast;
   /** The conversation the request goes on with. */
   readonly chain: Chain | undefined;
+  /** What is known of its prompt is the beginning of many conversations. */
+  readonly shared: boolean;
 };
 
 /** What a policy is given beside request and candidates. It reads no other clock, memory or randomness. */

@@ -32,6 +32,8 @@ export type RecordedDecision = {
   readonly rates: LearnedRates;
   /** What was known of the flow (see outlook/forecast.ts). */
   readonly flow?: RecordedFlow | undefined;
+  /** Requests that waited in the router, by its pods; absent where none are ever held. */
+  readonly heldPerPod?: number | undefined;
   readonly candidates: readonly RecordedCandidate[];
   readonly memory: RecordedMemory;
   /** What the policy drew at random, in turn. */
@@ -49,6 +51,8 @@ export type RecordedDecision = {
 export type RecordedFlow = {
   readonly prefill: PrefillRates;
   readonly arrivalsPerMs: number;
+  /** What was known of the prompt is the beginning of many conversations. Absent in logs of before it was judged. */
+  readonly shared?: boolean | undefined;
   /** What is lost on the way from where the request entered, by cluster. */
   readonly networkMs: readonly (readonly [cluster: string, delayMs: number])[];
 };
@@ -92,7 +96,7 @@ export type MadeDecision = {
 /** Copies a decision. `startedAtMs` is the router's start. */
 export function recordedDecision(made: MadeDecision, startedAtMs: number, withHashes: boolean): RecordedDecision {
   const { leaseId, request, terms, placement, decision, draws } = made;
-  const { policy, nowMs, rates, outlook, memory, retried } = terms;
+  const { policy, nowMs, rates, outlook, memory, retried, heldPerPod } = terms;
   const { candidates } = placement;
   const { policyParameters } = request;
   return {
@@ -112,9 +116,11 @@ export function recordedDecision(made: MadeDecision, startedAtMs: number, withHa
       flow: {
         prefill: outlook.account.rates,
         arrivalsPerMs: outlook.account.arrivalsPerMs(nowMs),
+        shared: outlook.shared,
         networkMs: [...outlook.account.network.from(placement.request.origin ?? "")],
       },
     }),
+    ...(heldPerPod !== undefined && { heldPerPod }),
     candidates: candidates.map((candidate) => copyOf(candidate, placement.request, terms)),
     memory: memoryRead(memory, placement.request, candidates, nowMs),
     draws,

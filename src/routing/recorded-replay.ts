@@ -26,13 +26,14 @@ export function recordedCandidates({ candidates }: RecordedDecision): Candidate[
 
 /** What else they see: learned rates, flow, the time. */
 function contextOf(recorded: RecordedDecision, own?: OwnState): PolicyContext {
-  const { rates, flow, startedAtMs, atMs } = recorded;
+  const { rates, flow, heldPerPod, startedAtMs, atMs } = recorded;
   return {
     random: own?.random ?? replayedDraws(recorded.draws),
     memory: own?.memory ?? memoryOf(recorded.memory, recorded.request),
     rates,
     nowMs: startedAtMs + atMs,
-    ...(flow && { outlook: { account: new RecordedAccount(flow), chain: undefined } }),
+    ...(heldPerPod !== undefined && { heldPerPod }),
+    ...(flow && { outlook: { account: new RecordedAccount(flow), chain: undefined, shared: flow.shared === true } }),
   };
 }
 

@@ -5,8 +5,8 @@ import { decideAgain } from "../../src/routing/recorded-replay.ts";
 import { NO_QUEUE, randomTraffic } from "./random-traffic.ts";
 
 /** All decisions of a run, as they come back from a file. */
-function recordedRun(policy: string, policyParameters?: string): RecordedDecision[] {
-  const rules = { ...NO_QUEUE, decisions: { share: 1, keep: 10_000, mostBytes: 1e9 } };
+function recordedRun(policy: string, policyParameters?: string, queue = NO_QUEUE): RecordedDecision[] {
+  const rules = { ...queue, decisions: { share: 1, keep: 10_000, mostBytes: 1e9 } };
   const { router } = randomTraffic({ policy, ...(policyParameters && { policyParameters }), rules, steps: 400 });
   return router.decisions
     .latest({ limit: 10_000 })
@@ -32,6 +32,18 @@ describe("a recorded decision", () => {
     if (!made.ok) throw new Error(made.problem);
     const recorded = recordedRun(name, parameters && JSON.stringify(parameters));
     expect(recorded.length).toBeGreaterThan(150);
+    for (const decision of recorded) {
+      const again = decideAgain(decision, made.policy);
+      expect(again.chosen).toBe(decision.chosen);
+      expect(termRows(again, decision.candidates.length, decision.columns.length)).toEqual(decision.terms);
+    }
+  });
+
+  it("of warmpath with requests waiting in the router is decided the same way again", () => {
+    const made = policyNamed("warmpath", {});
+    if (!made.ok) throw new Error(made.problem);
+    const recorded = recordedRun("warmpath", undefined, { queue: { mostBacklogMs: 40 } });
+    expect(recorded.filter(({ heldPerPod = 0 }) => heldPerPod > 0).length).toBeGreaterThan(10);
     for (const decision of recorded) {
       const again = decideAgain(decision, made.policy);
       expect(again.chosen).toBe(decision.chosen);

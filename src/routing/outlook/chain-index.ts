@@ -1,5 +1,16 @@
 /** Sets of four: an entry lives in the set of its hash, and a new one takes the place of the one placed longest ago. */
 const WAYS = 4;
+const MOST_TAKEOVERS = 255;
+
+/** What is known of a prompt's deepest marked segment. */
+export type DeepestMark<Chain> = {
+  /** The chain that marked it last. */
+  readonly chain: Chain;
+  /** Segments of the prompt up to it. */
+  readonly segments: number;
+  /** How often a chain took the mark from another, less how often one kept its own. */
+  readonly takeovers: number;
+};
 
 /**
  * Finds the chain that a prompt continues by the segments it was last seen with. Marks the first, second, fourth
@@ -11,6 +22,8 @@ export class ChainIndex<Chain> {
   /** Low and high words of the marked segments in turn: a set is half a cache line. */
   readonly #marked: Uint32Array;
   readonly #chains: (Chain | undefined)[];
+  readonly #takeovers: Uint8Array;
+  /** By set: the way that is replaced next. */
   readonly #turns: Uint8Array;
 
   /** `marks` is rounded up to a power of two. */
@@ -18,15 +31,16 @@ export class ChainIndex<Chain> {
     this.#sets = 2 ** Math.ceil(Math.log2(marks / WAYS));
     this.#marked = new Uint32Array(2 * this.#sets * WAYS);
     this.#chains = new Array<Chain | undefined>(this.#sets * WAYS).fill(undefined);
+    this.#takeovers = new Uint8Array(this.#sets * WAYS);
     this.#turns = new Uint8Array(this.#sets);
   }
 
-  /** The chain last marked at the deepest of a prompt's marked segments, and how many segments that covers. */
-  deepest(segments: Uint32Array): { readonly chain: Chain; readonly segments: number } | undefined {
+  /** The deepest of a prompt's segments that has a mark. */
+  deepest(segments: Uint32Array): DeepestMark<Chain> | undefined {
     for (let depth = lastMark(segments.length / 2); depth > 0; depth = previousMark(depth)) {
       const at = this.#find(segments[2 * depth - 2] as number, segments[2 * depth - 1] as number);
       const chain = at < 0 ? undefined : this.#chains[at];
-      if (chain !== undefined) return { chain, segments: depth };
+      if (chain !== undefined) return { chain, segments: depth, takeovers: this.#takeovers[at] as number };
     }
     return undefined;
   }
@@ -44,6 +58,9 @@ export class ChainIndex<Chain> {
         at = set * WAYS + way;
         this.#marked[2 * at] = low;
         this.#marked[2 * at + 1] = high;
+        this.#takeovers[at] = 0;
+      } else {
+        this.#takeovers[at] = takeoversAfter(this.#takeovers[at] as number, this.#chains[at] === chain);
       }
       this.#chains[at] = chain;
     }
@@ -60,6 +77,10 @@ export class ChainIndex<Chain> {
   #setOf(low: number): number {
     return low & (this.#sets - 1);
   }
+}
+
+function takeoversAfter(before: number, kept: boolean): number {
+  return kept ? Math.max(0, before - 1) : Math.min(MOST_TAKEOVERS, before + 1);
 }
 
 const STRIDE = 16;

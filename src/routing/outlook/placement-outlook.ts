@@ -18,6 +18,8 @@ import { type ReturnTable, ReturnTimes } from "./return-times.ts";
 const MOST_MARKS = 1 << 17;
 /** A prompt continues a chain if it has at least this share of the chain's last prompt. */
 const LEAST_CONTINUED = 0.5;
+/** A segment that so many chains more took from each other than kept is the beginning of many conversations. */
+const SHARED_TAKEOVERS = 3;
 /** Waits with more work than this say more about prefill than about the network. */
 const MOST_TOKENS_FOR_DELAY = 1_024;
 const ARRIVAL_MEMORY_MS = 60_000;
@@ -28,6 +30,17 @@ const PRIOR_ANSWER_TOKENS = 300;
 const HEAD_PROGRESS = 0.7;
 /** At most this share of it is taken as done. */
 const MOST_HEAD_DONE = 0.95;
+
+/** What a prompt goes on from. */
+export type Continuation = {
+  /** The idle chain it goes on with; forks and shared system prompts begin chains of their own. */
+  readonly chain: Chain | undefined;
+  /** What is known of the prompt is the beginning of many conversations. */
+  readonly shared: boolean;
+};
+
+const NOTHING_KNOWN: Continuation = { chain: undefined, shared: false };
+const SHARED: Continuation = { chain: undefined, shared: true };
 
 /** A placement to be remembered. */
 export type OutlookPlacement = {
@@ -130,12 +143,15 @@ export class PlacementOutlook {
     return evictionCostMs({ pod, capacityTokens, neededTokens, answerTokens, chain, returns, rates, nowMs });
   }
 
-  /** The idle chain that a prompt goes on with, or nothing: forks and shared system prompts begin chains of their own. */
-  continued(segments: Uint32Array, segmentTokens: number): Chain | undefined {
+  /** What a prompt goes on from. */
+  continued(segments: Uint32Array, segmentTokens: number): Continuation {
     const found = this.#chains.deepest(segments);
-    if (found === undefined || found.chain.inFlight > 0) return undefined;
-    const sharedTokens = found.segments * segmentTokens;
-    return sharedTokens >= LEAST_CONTINUED * found.chain.lastPromptTokens ? found.chain : undefined;
+    if (found === undefined) return NOTHING_KNOWN;
+    const { chain, takeovers } = found;
+    if (takeovers >= SHARED_TAKEOVERS) return SHARED;
+    if (chain.inFlight > 0) return NOTHING_KNOWN;
+    const knownTokens = found.segments * segmentTokens;
+    return knownTokens >= LEAST_CONTINUED * chain.lastPromptTokens ? { chain, shared: false } : NOTHING_KNOWN;
   }
 
   /** A request was sent. */

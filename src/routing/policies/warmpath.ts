@@ -10,8 +10,11 @@ import {
   type RequestOutlook,
 } from "../policy.ts";
 
-/** A miss is charged above its face value: what it displaces costs more than the eviction term can see. */
-const MISS_SURCHARGE = 1;
+/**
+ * A miss is charged above its face value: what it displaces costs more than the eviction term can see. But not where
+ * all that is known of the prompt is shared by many: there it is a copy that others will use.
+ */
+const MISS_SURCHARGE = 0.75;
 /** The surcharge grows with the work that waits on even the least busy pod, up to this. */
 const BACKLOG_SURCHARGE = 10;
 const MOST_SURCHARGE = 100;
@@ -79,7 +82,7 @@ export const warmpath: Policy = {
     addNetwork(request, candidates, context, terms);
     const missWeight =
       1 +
-      MISS_SURCHARGE +
+      (context.outlook?.shared === true ? 0 : MISS_SURCHARGE) +
       (heldPerPod === undefined
         ? Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting)
         : Math.min(MOST_HELD_SURCHARGE, heldPerPod));

@@ -37,9 +37,18 @@ describe("ChainIndex", () => {
     const index = new ChainIndex<string>(4_096);
     index.mark(prompt(1, 64, 1, 64), "first");
     index.mark(prompt(1, 32, 2, 64), "fork");
-    expect(index.deepest(prompt(1, 64, 1, 64))).toEqual({ chain: "first", segments: 64 });
-    expect(index.deepest(prompt(1, 32, 2, 64))).toEqual({ chain: "fork", segments: 64 });
-    expect(index.deepest(prompt(1, 32, 3, 64))).toEqual({ chain: "fork", segments: 32 });
+    expect(index.deepest(prompt(1, 64, 1, 64))).toEqual({ chain: "first", segments: 64, takeovers: 0 });
+    expect(index.deepest(prompt(1, 32, 2, 64))).toEqual({ chain: "fork", segments: 64, takeovers: 0 });
+    expect(index.deepest(prompt(1, 32, 3, 64))).toEqual({ chain: "fork", segments: 32, takeovers: 1 });
+  });
+
+  it("counts how often a segment changed hands, less how often it was kept", () => {
+    const index = new ChainIndex<string>(4_096);
+    const takeovers = () => index.deepest(prompt(1, 32, 9, 64))?.takeovers;
+    for (const chain of ["a", "b", "c"]) index.mark(prompt(1, 32, chain.charCodeAt(0), 64), chain);
+    expect(takeovers()).toBe(2);
+    index.mark(prompt(1, 32, "c".charCodeAt(0), 80), "c");
+    expect(takeovers()).toBe(1);
   });
 
   it("forgets the oldest marks when it is full, and keeps its size", () => {

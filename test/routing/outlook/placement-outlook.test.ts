@@ -25,7 +25,7 @@ function fleet() {
     turn(segments: Uint32Array, nowMs: number, matchedTokens = 0, capacityTokens = 100_000): void {
       const leaseId = `lease-${++leases}`;
       const promptTokens = (segments.length / 2) * SEGMENT_TOKENS;
-      const continued = outlook.continued(segments, SEGMENT_TOKENS);
+      const { chain: continued } = outlook.continued(segments, SEGMENT_TOKENS);
       const placement = { leaseId, pod, segments, continued, promptTokens, matchedTokens, ...WAY };
       outlook.sent({ ...placement, capacityTokens }, nowMs);
       outlook.firstToken(leaseId, 100, nowMs + 100);
@@ -38,22 +38,35 @@ describe("PlacementOutlook", () => {
   it("knows a conversation again when its prompt has grown", () => {
     const { outlook, turn } = fleet();
     turn(segmentsOf(1, 100), 0);
-    expect(outlook.continued(segmentsOf(1, 120), SEGMENT_TOKENS)?.turns).toBe(1);
+    expect(outlook.continued(segmentsOf(1, 120), SEGMENT_TOKENS).chain?.turns).toBe(1);
     turn(segmentsOf(1, 120), 5_000);
-    expect(outlook.continued(segmentsOf(1, 130), SEGMENT_TOKENS)?.turns).toBe(2);
+    expect(outlook.continued(segmentsOf(1, 130), SEGMENT_TOKENS).chain?.turns).toBe(2);
   });
 
   it("takes users of one system prompt for different conversations", () => {
     const { outlook, turn } = fleet();
     turn(segmentsOf(1, 100, 30), 0);
-    expect(outlook.continued(segmentsOf(2, 100, 30), SEGMENT_TOKENS)).toBeUndefined();
+    expect(outlook.continued(segmentsOf(2, 100, 30), SEGMENT_TOKENS).chain).toBeUndefined();
+  });
+
+  it("knows a beginning of many conversations, and that of none for it", () => {
+    const { outlook, turn } = fleet();
+    for (let chat = 1; chat <= 4; chat++) {
+      expect(outlook.continued(segmentsOf(chat, 100, 32), SEGMENT_TOKENS).shared).toBe(false);
+      turn(segmentsOf(chat, 100, 32), 1_000 * chat);
+    }
+    expect(outlook.continued(segmentsOf(5, 100, 32), SEGMENT_TOKENS)).toEqual({ chain: undefined, shared: true });
+    const known = outlook.continued(segmentsOf(4, 120, 32), SEGMENT_TOKENS);
+    expect(known.shared, "a conversation of its own behind it").toBe(false);
+    expect(known.chain?.turns).toBe(1);
+    expect(outlook.continued(segmentsOf(6, 100), SEGMENT_TOKENS).shared, "nothing known").toBe(false);
   });
 
   it("takes a second request of a conversation that is being answered for another one", () => {
     const { outlook, pod } = fleet();
     const placement = { pod, segments: segmentsOf(1, 50), continued: undefined, promptTokens: 3_200, ...WAY };
     outlook.sent({ ...placement, leaseId: "a", matchedTokens: 0, capacityTokens: undefined }, 0);
-    expect(outlook.continued(segmentsOf(1, 60), SEGMENT_TOKENS)).toBeUndefined();
+    expect(outlook.continued(segmentsOf(1, 60), SEGMENT_TOKENS).chain).toBeUndefined();
     outlook.ended("a", false, undefined, 10);
     expect(pod.leases).toBe(0);
     expect([...pod.idleChains()]).toEqual([]);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { choices, context, fleet, named, request } from "./policy-fixtures.ts";
 
-// At 20 tokens/ms the warm pod waits 80 ms and prefills for 5, the idle one prefills for 50; a miss costs thrice.
+// At 20 tokens/ms the warm pod waits 70 ms and prefills for 5, the idle one prefills for 50; a miss costs more than its prefill.
 const pods = fleet(
-  { matchedSegments: 9, matchedTokens: 900, backlogTokens: 1_600, inFlight: 1 },
+  { matchedSegments: 9, matchedTokens: 900, backlogTokens: 1_400, inFlight: 1 },
   {},
   { backlogTokens: 2_000, inFlight: 1 },
 );

@@ -24,12 +24,14 @@ function pod(
   return candidate(id, { outlook, capacityTokens: CAPACITY_TOKENS, matchedTokens: hitTokens });
 }
 
-function decided(candidates: readonly Candidate[], account = new PlacementOutlook(0), heldPerPod?: number) {
+type Known = { readonly heldPerPod?: number; readonly shared?: boolean };
+
+function decided(candidates: readonly Candidate[], account = new PlacementOutlook(0), known: Known = {}) {
   const policy = named("warmpath");
   const { chosen, terms } = policy.decide(request, candidates, {
     ...context(1, undefined, NOW_MS),
-    outlook: { account, chain: undefined },
-    heldPerPod,
+    outlook: { account, chain: undefined, shared: known.shared === true },
+    heldPerPod: known.heldPerPod,
   });
   const width = policy.columns.length;
   const term = (index: number, column: string) => terms[index * width + policy.columns.indexOf(column)];
@@ -102,6 +104,13 @@ describe("warmpath with an account of what lies ahead", () => {
     expect(half).toBeLessThan(fresh);
   });
 
+  it("copies a beginning of many conversations to another pod sooner than one conversation", () => {
+    const warm = pod("warm", { hitTokens: 19_000, waitingTokens: 25_000 });
+    const cold = pod("cold", {});
+    expect(decided([warm, cold], undefined, { shared: false }).chosen).toBe("warm");
+    expect(decided([warm, cold], undefined, { shared: true }).chosen).toBe("cold");
+  });
+
   it("waits longer for a hit the more the whole fleet has waiting", () => {
     const warm = pod("warm", { hitTokens: 6_000, waitingTokens: 80_000 });
     const cold = pod("cold", { waitingTokens: 60_000 });
@@ -112,8 +121,8 @@ describe("warmpath with an account of what lies ahead", () => {
   it("waits longer for a hit the more requests wait in the router, which itself cares for those behind", () => {
     const warm = pod("warm", { hitTokens: 6_000, waitingTokens: 80_000 });
     const cold = pod("cold", { waitingTokens: 60_000 });
-    expect(decided([warm, cold], busyAccount(20), 0).chosen).toBe("cold");
-    const held = decided([warm, cold], busyAccount(20), 20);
+    expect(decided([warm, cold], busyAccount(20), { heldPerPod: 0 }).chosen).toBe("cold");
+    const held = decided([warm, cold], busyAccount(20), { heldPerPod: 20 });
     expect(held.chosen).toBe("warm");
     expect(held.term(0, "delayMs")).toBe(0);
   });

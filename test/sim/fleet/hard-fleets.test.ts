@@ -93,8 +93,8 @@ describe("warmpath", () => {
     const ttftMs = meanTtftMs(result);
     expect(ttftMs).toBeLessThan(meanTtftMs(played(workload, leastRequest, 8)));
     expect(ttftMs).toBeLessThan(meanTtftMs(played(workload, productionRouter("chwbl"), 8)));
-    expect(ttftMs, "a greedy router copies the prefix sooner").toBeLessThan(
-      1.25 * meanTtftMs(played(workload, omniscient, 8)),
+    expect(ttftMs, "it is copied as soon as a greedy router would").toBeLessThan(
+      1.05 * meanTtftMs(played(workload, omniscient, 8)),
     );
     expect(Math.max(...shares(result, 8))).toBeLessThan(0.35);
     expect(Math.min(...shares(result, 8))).toBeGreaterThan(0);
