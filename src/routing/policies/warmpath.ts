@@ -1,10 +1,12 @@
-import { freshFloats } from "../fresh-floats.ts";
+import { type CandidateColumns, columnsOf } from "../candidate-columns.ts";
 import { headDoneMs } from "../outlook/placement-outlook.ts";
 import { promptPrefillMs } from "../outlook/prefill-cost.ts";
 import {
   type Candidate,
+  type Candidates,
   type Policy,
   type PolicyContext,
+  type PolicyDecision,
   type PolicyRequest,
   pickLowest,
   type RequestOutlook,
@@ -47,15 +49,12 @@ const COLUMNS = [
   "delayMs",
   "matchedTokens",
 ] as const;
-const WIDTH = COLUMNS.length;
-const NETWORK = COLUMNS.indexOf("networkMs");
-const BACKLOG = COLUMNS.indexOf("backlogMs");
-const PREFILL = COLUMNS.indexOf("prefillMs");
-const INTERFERENCE = COLUMNS.indexOf("interferenceMs");
-const MEMORY = COLUMNS.indexOf("memoryMs");
-const EVICTION = COLUMNS.indexOf("evictionMs");
-const DELAY = COLUMNS.indexOf("delayMs");
-const MATCHED = COLUMNS.indexOf("matchedTokens");
+
+/** One column a term, by candidate. */
+type Terms = Readonly<Record<(typeof COLUMNS)[number], Float64Array>>;
+
+/** What a request costs on each candidate, and of what that is made up. */
+type Costs = { readonly cost: Float64Array; readonly terms: Terms };
 
 /**
  * The pod where a request costs least: predicted time to first token from the way there, backlog, own prefill after
@@ -68,44 +67,90 @@ export const warmpath: Policy = {
   waitsForChoice: true,
   columns: COLUMNS,
   decide(request, candidates, context) {
-    const cost = freshFloats(candidates.length);
-    const terms = freshFloats(candidates.length * WIDTH);
-    const { heldPerPod } = context;
-    const leastBacklogMs = addBacklogs(candidates, context, terms);
-    // Whom a long prefill delays waits in the router then, whose order sees to it.
-    const waiting = heldPerPod === undefined ? fleetBacklog(leastBacklogMs, candidates.length, context) : 0;
-    addOwnWork(request, candidates, context, terms);
-    if (waiting > 0) addDelays(candidates, context, waiting, terms);
-    addNetwork(request, candidates, context, terms);
-    const missWeight =
-      1 +
-      MISS_SURCHARGE +
-      (heldPerPod === undefined
-        ? Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting)
-        : Math.min(MOST_HELD_SURCHARGE, heldPerPod));
-    for (let i = 0; i < cost.length; i++) {
-      const row = i * WIDTH;
-      const prefillMs = terms[row + PREFILL] as number;
-      const othersMs =
-        (terms[row + NETWORK] as number) +
-        (terms[row + BACKLOG] as number) +
-        (terms[row + INTERFERENCE] as number) +
-        (terms[row + MEMORY] as number);
-      terms[row] = othersMs + prefillMs;
-      cost[i] = othersMs + missWeight * prefillMs + (terms[row + DELAY] as number);
-    }
-    addEvictions(request, candidates, context, cost, terms);
-    return { chosen: pickLowest(cost, context.random, TIE_BAND_MS), terms };
+    const { cost } = costsOf(request, candidates, context);
+    const chosen = pickLowest(cost, context.random, TIE_BAND_MS);
+    return new Decision(chosen, () => costsOf(request, candidates, context).terms);
   },
 };
 
-/** Writes the backlogs and returns the least of them, in ms. */
-function addBacklogs(candidates: readonly Candidate[], context: PolicyContext, terms: Float64Array): number {
+/** Reckons its terms anew when they are asked for. */
+class Decision implements PolicyDecision {
+  readonly chosen: number;
+  readonly #termsAgain: () => Terms;
+  #rows: Float64Array | undefined;
+
+  constructor(chosen: number, termsAgain: () => Terms) {
+    this.chosen = chosen;
+    this.#termsAgain = termsAgain;
+  }
+
+  get terms(): Float64Array {
+    this.#rows ??= inRows(this.#termsAgain());
+    return this.#rows;
+  }
+}
+
+/** Costs of the last decision: columns that are used again and again, since new ones cost more than filling them. */
+let lastCosts = newCosts(0);
+
+function newCosts(length: number): Costs {
+  const columns = COLUMNS.map((column) => [column, new Float64Array(length)] as const);
+  return { cost: new Float64Array(length), terms: Object.fromEntries(columns) as Terms };
+}
+
+function inRows(terms: Terms): Float64Array {
+  const rows = new Float64Array(terms.ttftMs.length * COLUMNS.length);
+  COLUMNS.forEach((column, at) => {
+    terms[column].forEach((term, i) => {
+      rows[i * COLUMNS.length + at] = term;
+    });
+  });
+  return rows;
+}
+
+/** What the request costs on each candidate; good until the next call. */
+function costsOf(request: PolicyRequest, candidates: Candidates, context: PolicyContext): Costs {
+  if (lastCosts.cost.length !== candidates.length) lastCosts = newCosts(candidates.length);
+  const { cost, terms } = lastCosts;
+  const { heldPerPod } = context;
+  const columns = candidates.columns?.() ?? columnsOf(candidates);
+  const leastBacklogMs = setBacklogs(candidates, columns, context, terms);
+  // Whom a long prefill delays waits in the router then, whose order sees to it.
+  const waiting = heldPerPod === undefined ? fleetBacklog(leastBacklogMs, candidates.length, context) : 0;
+  setOwnWork(request, columns, context, terms);
+  setDelays(candidates, context, waiting, terms);
+  setNetwork(request, candidates, context, terms);
+  const missWeight =
+    1 +
+    MISS_SURCHARGE +
+    (heldPerPod === undefined
+      ? Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting)
+      : Math.min(MOST_HELD_SURCHARGE, heldPerPod));
+  const { ttftMs, networkMs, backlogMs, prefillMs, interferenceMs, memoryMs, delayMs } = terms;
+  for (let i = 0; i < cost.length; i++) {
+    const ownMs = prefillMs[i] as number;
+    const othersMs =
+      (networkMs[i] as number) + (backlogMs[i] as number) + (interferenceMs[i] as number) + (memoryMs[i] as number);
+    ttftMs[i] = othersMs + ownMs;
+    cost[i] = othersMs + missWeight * ownMs + (delayMs[i] as number);
+  }
+  terms.evictionMs.fill(0);
+  addEvictions(request, candidates, context, cost, terms.evictionMs);
+  return lastCosts;
+}
+
+/** Sets the backlogs and returns the least of them, in ms. */
+function setBacklogs(
+  candidates: Candidates,
+  { awaiting }: CandidateColumns,
+  context: PolicyContext,
+  { backlogMs }: Terms,
+): number {
   let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < candidates.length; i++) {
-    const backlogMs = backlogOf(candidates[i] as Candidate, context);
-    terms[i * WIDTH + BACKLOG] = backlogMs;
-    if (backlogMs < least) least = backlogMs;
+  for (let i = 0; i < backlogMs.length; i++) {
+    const ms = awaiting[i] === 0 ? 0 : backlogOf(candidates[i] as Candidate, context);
+    backlogMs[i] = ms;
+    if (ms < least) least = ms;
   }
   return least;
 }
@@ -123,71 +168,63 @@ function fleetBacklog(leastBacklogMs: number, pods: number, { outlook, nowMs }: 
   return outlook === undefined ? 0 : (outlook.account.arrivalsPerMs(nowMs) / pods) * leastBacklogMs;
 }
 
-/** Writes what the request itself costs each pod: its prefill, and what it meets of decodes and memory there. */
-function addOwnWork(
+/** Sets what the request itself costs each pod: its prefill, and what it meets of decodes and memory there. */
+function setOwnWork(
   { promptTokens }: PolicyRequest,
-  candidates: readonly Candidate[],
+  { requests, promptTokensInFlight, capacityTokens, matchedTokens, hostTokens }: CandidateColumns,
   { outlook, rates }: PolicyContext,
-  terms: Float64Array,
+  terms: Terms,
 ): void {
+  const { prefillMs, interferenceMs, memoryMs } = terms;
   const prefillRates = outlook?.account.rates ?? { tokenMs: 1 / rates.prefillTokensPerMs, pairMs: 0 };
   const { tokenMs } = prefillRates;
-  for (let i = 0; i < candidates.length; i++) {
-    const candidate = candidates[i] as Candidate;
-    const { matchedTokens, promptTokensInFlight } = candidate;
-    const readMs = HOST_READ_SHARE * tokenMs * hostTokens(candidate);
-    const prefillMs = promptPrefillMs(prefillRates, promptTokens, matchedTokens) + readMs;
-    const requests = candidate.inFlight + candidate.foreign;
-    const read = KV_READ_SHARE * promptTokensInFlight * (1 + prefillMs / DECODE_STRETCH_MS);
-    const row = i * WIDTH;
-    terms[row + PREFILL] = prefillMs;
-    terms[row + INTERFERENCE] = tokenMs * (requests + read);
-    terms[row + MEMORY] = memoryPressure(candidate.capacityTokens, promptTokensInFlight + promptTokens);
-    terms[row + MATCHED] = matchedTokens;
+  for (let i = 0; i < prefillMs.length; i++) {
+    const inFlight = promptTokensInFlight[i] as number;
+    const readMs = HOST_READ_SHARE * tokenMs * (hostTokens[i] as number);
+    const ownMs = promptPrefillMs(prefillRates, promptTokens, matchedTokens[i] as number) + readMs;
+    const read = KV_READ_SHARE * inFlight * (1 + ownMs / DECODE_STRETCH_MS);
+    prefillMs[i] = ownMs;
+    interferenceMs[i] = tokenMs * ((requests[i] as number) + read);
+    memoryMs[i] = memoryPressure(capacityTokens[i] as number, inFlight + promptTokens);
   }
+  terms.matchedTokens.set(matchedTokens);
 }
 
-/** Tokens of the match that the pod keeps in host memory only. */
-function hostTokens({ hostSegments, matchedSegments, matchedTokens }: Candidate): number {
-  return hostSegments === 0 ? 0 : (matchedTokens * hostSegments) / matchedSegments;
-}
-
-/** Writes what the way to each pod takes. With one cluster all are equally far. */
-function addNetwork(
+/** Sets what the way to each pod takes. With one cluster all are equally far. */
+function setNetwork(
   { origin = "" }: PolicyRequest,
-  candidates: readonly Candidate[],
+  candidates: Candidates,
   { outlook }: PolicyContext,
-  terms: Float64Array,
+  { networkMs }: Terms,
 ): void {
+  networkMs.fill(0);
   const delaysMs = outlook?.account.network.from(origin);
   if (delaysMs === undefined || delaysMs.size < 2) return;
-  for (let i = 0; i < candidates.length; i++) {
-    terms[i * WIDTH + NETWORK] = delaysMs.get((candidates[i] as Candidate).cluster) ?? 0;
-  }
+  for (let i = 0; i < networkMs.length; i++) networkMs[i] = delaysMs.get((candidates[i] as Candidate).cluster) ?? 0;
 }
 
-/** Writes what the request's prefill adds to the waits of those that arrive behind it, once waiting is the rule. */
-function addDelays(
-  candidates: readonly Candidate[],
+/** Sets what the request's prefill adds to the waits of those that arrive behind it, once waiting is the rule. */
+function setDelays(
+  candidates: Candidates,
   { nowMs }: PolicyContext,
   waiting: number,
-  terms: Float64Array,
+  { backlogMs, prefillMs, delayMs }: Terms,
 ): void {
-  for (let i = 0; i < candidates.length; i++) {
+  delayMs.fill(0);
+  if (waiting <= 0) return;
+  for (let i = 0; i < delayMs.length; i++) {
     const pod = candidates[i]?.outlook;
     if (pod === undefined) continue;
-    const row = i * WIDTH;
-    const backlogMs = terms[row + BACKLOG] as number;
-    const prefillMs = terms[row + PREFILL] as number;
+    const ownMs = prefillMs[i] as number;
     const utilisation = Math.min(MOST_UTILISATION, pod.work.perMs(nowMs));
-    const behind = (pod.arrivals.perMs(nowMs) * (backlogMs + prefillMs / 2)) / (1 - utilisation);
-    terms[row + DELAY] = prefillMs * Math.min(MOST_DELAY_FACTOR, Math.min(1, waiting) * behind);
+    const behind = (pod.arrivals.perMs(nowMs) * ((backlogMs[i] as number) + ownMs / 2)) / (1 - utilisation);
+    delayMs[i] = ownMs * Math.min(MOST_DELAY_FACTOR, Math.min(1, waiting) * behind);
   }
 }
 
 /** `neededTokens` are the prompts of all leases, this request's with them. */
-function memoryPressure(capacityTokens: number | undefined, neededTokens: number): number {
-  if (capacityTokens === undefined || capacityTokens === 0) return 0;
+function memoryPressure(capacityTokens: number, neededTokens: number): number {
+  if (capacityTokens === 0) return 0;
   const excess = neededTokens - capacityTokens;
   return excess <= 0 ? 0 : MEMORY_BASE_MS + (MEMORY_SLOPE_MS * excess) / capacityTokens;
 }
@@ -195,10 +232,10 @@ function memoryPressure(capacityTokens: number | undefined, neededTokens: number
 /** Adds the price of evictions to the costs, cheapest pods first, as long as it can change the choice. */
 function addEvictions(
   request: PolicyRequest,
-  candidates: readonly Candidate[],
+  candidates: Candidates,
   context: PolicyContext,
   cost: Float64Array,
-  terms: Float64Array,
+  evictionsMs: Float64Array,
 ): void {
   const { outlook } = context;
   if (outlook === undefined) return;
@@ -210,7 +247,7 @@ function addEvictions(
     const base = cost[next] as number;
     if (base === Number.POSITIVE_INFINITY || base >= best + TIE_BAND_MS) break;
     const evictionMs = evictionOf(request, candidates[next] as Candidate, outlook, context.nowMs);
-    terms[next * WIDTH + EVICTION] = evictionMs;
+    evictionsMs[next] = evictionMs;
     cost[next] = Number.POSITIVE_INFINITY;
     priced.push(next);
     prices.push(base + evictionMs);
