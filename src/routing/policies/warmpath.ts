@@ -6,11 +6,12 @@ import {
   type Candidates,
   type Policy,
   type PolicyContext,
-  type PolicyDecision,
   type PolicyRequest,
   pickLowest,
   type RequestOutlook,
 } from "../policy.ts";
+import { ScratchColumns } from "../scratch-columns.ts";
+import { ReckonedDecision } from "./reckoned-decision.ts";
 
 /** A miss is charged above its face value: what it displaces costs more than the eviction term can see. */
 const MISS_SURCHARGE = 1;
@@ -53,8 +54,7 @@ const COLUMNS = [
 /** One column a term, by candidate. */
 type Terms = Readonly<Record<(typeof COLUMNS)[number], Float64Array>>;
 
-/** What a request costs on each candidate, and of what that is made up. */
-type Costs = { readonly cost: Float64Array; readonly terms: Terms };
+const scratch = new ScratchColumns(["costMs", "backlogMs"]);
 
 /**
  * The pod where a request costs least: predicted time to first token from the way there, backlog, own prefill after
@@ -67,39 +67,17 @@ export const warmpath: Policy = {
   waitsForChoice: true,
   columns: COLUMNS,
   decide(request, candidates, context) {
-    const { cost } = costsOf(request, candidates, context);
-    const chosen = pickLowest(cost, context.random, TIE_BAND_MS);
-    return new Decision(chosen, () => costsOf(request, candidates, context).terms);
+    const costMs = costsOf(request, candidates, context);
+    const chosen = pickLowest(costMs, context.random, TIE_BAND_MS);
+    return new ReckonedDecision(chosen, () => termsOf(request, candidates, context));
   },
 };
 
-/** Reckons its terms anew when they are asked for. */
-class Decision implements PolicyDecision {
-  readonly chosen: number;
-  readonly #termsAgain: () => Terms;
-  #rows: Float64Array | undefined;
-
-  constructor(chosen: number, termsAgain: () => Terms) {
-    this.chosen = chosen;
-    this.#termsAgain = termsAgain;
-  }
-
-  get terms(): Float64Array {
-    this.#rows ??= inRows(this.#termsAgain());
-    return this.#rows;
-  }
-}
-
-/** Costs of the last decision: columns that are used again and again, since new ones cost more than filling them. */
-let lastCosts = newCosts(0);
-
-function newCosts(length: number): Costs {
-  const columns = COLUMNS.map((column) => [column, new Float64Array(length)] as const);
-  return { cost: new Float64Array(length), terms: Object.fromEntries(columns) as Terms };
-}
-
-function inRows(terms: Terms): Float64Array {
-  const rows = new Float64Array(terms.ttftMs.length * COLUMNS.length);
+/** The terms of all candidates, in rows. */
+function termsOf(request: PolicyRequest, candidates: Candidates, context: PolicyContext): Float64Array {
+  const terms = new ScratchColumns(COLUMNS).take(candidates.length);
+  costsOf(request, candidates, context, terms);
+  const rows = new Float64Array(candidates.length * COLUMNS.length);
   COLUMNS.forEach((column, at) => {
     terms[column].forEach((term, i) => {
       rows[i * COLUMNS.length + at] = term;
@@ -108,35 +86,52 @@ function inRows(terms: Terms): Float64Array {
   return rows;
 }
 
-/** What the request costs on each candidate; good until the next call. */
-function costsOf(request: PolicyRequest, candidates: Candidates, context: PolicyContext): Costs {
-  if (lastCosts.cost.length !== candidates.length) lastCosts = newCosts(candidates.length);
-  const { cost, terms } = lastCosts;
-  const { heldPerPod } = context;
+/**
+ * What the request costs on each candidate; good until the next call. Runs at each request over all pods: one loop, and
+ * terms are noted only where somebody wants to see them.
+ */
+function costsOf(request: PolicyRequest, candidates: Candidates, context: PolicyContext, terms?: Terms): Float64Array {
+  const { promptTokens } = request;
+  const { heldPerPod, outlook, rates } = context;
+  const { costMs, backlogMs } = scratch.take(candidates.length);
   const columns = candidates.columns?.() ?? columnsOf(candidates);
-  const leastBacklogMs = setBacklogs(candidates, columns, context, terms);
+  const { requests, promptTokensInFlight, capacityTokens, matchedTokens, hostTokens } = columns;
+  const leastBacklogMs = setBacklogs(candidates, columns, context, backlogMs);
   // Whom a long prefill delays waits in the router then, whose order sees to it.
   const waiting = heldPerPod === undefined ? fleetBacklog(leastBacklogMs, candidates.length, context) : 0;
-  setOwnWork(request, columns, context, terms);
-  setDelays(candidates, context, waiting, terms);
-  setNetwork(request, candidates, context, terms);
+  const networkMs = networkDelays(request, candidates, context);
   const missWeight =
     1 +
     MISS_SURCHARGE +
     (heldPerPod === undefined
       ? Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting)
       : Math.min(MOST_HELD_SURCHARGE, heldPerPod));
-  const { ttftMs, networkMs, backlogMs, prefillMs, interferenceMs, memoryMs, delayMs } = terms;
-  for (let i = 0; i < cost.length; i++) {
-    const ownMs = prefillMs[i] as number;
-    const othersMs =
-      (networkMs[i] as number) + (backlogMs[i] as number) + (interferenceMs[i] as number) + (memoryMs[i] as number);
-    ttftMs[i] = othersMs + ownMs;
-    cost[i] = othersMs + missWeight * ownMs + (delayMs[i] as number);
+  const prefillRates = outlook?.account.rates ?? { tokenMs: 1 / rates.prefillTokensPerMs, pairMs: 0 };
+  const { tokenMs } = prefillRates;
+  for (let i = 0; i < costMs.length; i++) {
+    const wayMs = networkMs === undefined ? 0 : (networkMs[i] as number);
+    const ahead = backlogMs[i] as number;
+    const inFlightTokens = promptTokensInFlight[i] as number;
+    const readMs = HOST_READ_SHARE * tokenMs * (hostTokens[i] as number);
+    const prefillMs = promptPrefillMs(prefillRates, promptTokens, matchedTokens[i] as number) + readMs;
+    const read = KV_READ_SHARE * inFlightTokens * (1 + prefillMs / DECODE_STRETCH_MS);
+    const interferenceMs = tokenMs * ((requests[i] as number) + read);
+    const memoryMs = memoryPressure(capacityTokens[i] as number, inFlightTokens + promptTokens);
+    const delayMs = waiting > 0 ? delayOf(candidates[i] as Candidate, context, waiting, ahead, prefillMs) : 0;
+    const othersMs = wayMs + ahead + interferenceMs + memoryMs;
+    costMs[i] = othersMs + missWeight * prefillMs + delayMs;
+    if (terms === undefined) continue;
+    terms.ttftMs[i] = othersMs + prefillMs;
+    terms.networkMs[i] = wayMs;
+    terms.backlogMs[i] = ahead;
+    terms.prefillMs[i] = prefillMs;
+    terms.interferenceMs[i] = interferenceMs;
+    terms.memoryMs[i] = memoryMs;
+    terms.delayMs[i] = delayMs;
+    terms.matchedTokens[i] = matchedTokens[i] as number;
   }
-  terms.evictionMs.fill(0);
-  addEvictions(request, candidates, context, cost, terms.evictionMs);
-  return lastCosts;
+  addEvictions(request, candidates, context, costMs, terms?.evictionMs);
+  return costMs;
 }
 
 /** Sets the backlogs and returns the least of them, in ms. */
@@ -144,7 +139,7 @@ function setBacklogs(
   candidates: Candidates,
   { awaiting }: CandidateColumns,
   context: PolicyContext,
-  { backlogMs }: Terms,
+  backlogMs: Float64Array,
 ): number {
   let least = Number.POSITIVE_INFINITY;
   for (let i = 0; i < backlogMs.length; i++) {
@@ -168,58 +163,29 @@ function fleetBacklog(leastBacklogMs: number, pods: number, { outlook, nowMs }: 
   return outlook === undefined ? 0 : (outlook.account.arrivalsPerMs(nowMs) / pods) * leastBacklogMs;
 }
 
-/** Sets what the request itself costs each pod: its prefill, and what it meets of decodes and memory there. */
-function setOwnWork(
-  { promptTokens }: PolicyRequest,
-  { requests, promptTokensInFlight, capacityTokens, matchedTokens, hostTokens }: CandidateColumns,
-  { outlook, rates }: PolicyContext,
-  terms: Terms,
-): void {
-  const { prefillMs, interferenceMs, memoryMs } = terms;
-  const prefillRates = outlook?.account.rates ?? { tokenMs: 1 / rates.prefillTokensPerMs, pairMs: 0 };
-  const { tokenMs } = prefillRates;
-  for (let i = 0; i < prefillMs.length; i++) {
-    const inFlight = promptTokensInFlight[i] as number;
-    const readMs = HOST_READ_SHARE * tokenMs * (hostTokens[i] as number);
-    const ownMs = promptPrefillMs(prefillRates, promptTokens, matchedTokens[i] as number) + readMs;
-    const read = KV_READ_SHARE * inFlight * (1 + ownMs / DECODE_STRETCH_MS);
-    prefillMs[i] = ownMs;
-    interferenceMs[i] = tokenMs * ((requests[i] as number) + read);
-    memoryMs[i] = memoryPressure(capacityTokens[i] as number, inFlight + promptTokens);
-  }
-  terms.matchedTokens.set(matchedTokens);
-}
-
-/** Sets what the way to each pod takes. With one cluster all are equally far. */
-function setNetwork(
+/** What the way to each pod takes; undefined where all are equally far: with one cluster. */
+function networkDelays(
   { origin = "" }: PolicyRequest,
   candidates: Candidates,
   { outlook }: PolicyContext,
-  { networkMs }: Terms,
-): void {
-  networkMs.fill(0);
+): Float64Array | undefined {
   const delaysMs = outlook?.account.network.from(origin);
-  if (delaysMs === undefined || delaysMs.size < 2) return;
-  for (let i = 0; i < networkMs.length; i++) networkMs[i] = delaysMs.get((candidates[i] as Candidate).cluster) ?? 0;
+  if (delaysMs === undefined || delaysMs.size < 2) return undefined;
+  return Float64Array.from(candidates, ({ cluster }) => delaysMs.get(cluster) ?? 0);
 }
 
-/** Sets what the request's prefill adds to the waits of those that arrive behind it, once waiting is the rule. */
-function setDelays(
-  candidates: Candidates,
+/** What the request's prefill adds to the waits of those that arrive behind it, once waiting is the rule. */
+function delayOf(
+  { outlook: pod }: Candidate,
   { nowMs }: PolicyContext,
   waiting: number,
-  { backlogMs, prefillMs, delayMs }: Terms,
-): void {
-  delayMs.fill(0);
-  if (waiting <= 0) return;
-  for (let i = 0; i < delayMs.length; i++) {
-    const pod = candidates[i]?.outlook;
-    if (pod === undefined) continue;
-    const ownMs = prefillMs[i] as number;
-    const utilisation = Math.min(MOST_UTILISATION, pod.work.perMs(nowMs));
-    const behind = (pod.arrivals.perMs(nowMs) * ((backlogMs[i] as number) + ownMs / 2)) / (1 - utilisation);
-    delayMs[i] = ownMs * Math.min(MOST_DELAY_FACTOR, Math.min(1, waiting) * behind);
-  }
+  backlogMs: number,
+  prefillMs: number,
+): number {
+  if (pod === undefined) return 0;
+  const utilisation = Math.min(MOST_UTILISATION, pod.work.perMs(nowMs));
+  const behind = (pod.arrivals.perMs(nowMs) * (backlogMs + prefillMs / 2)) / (1 - utilisation);
+  return prefillMs * Math.min(MOST_DELAY_FACTOR, Math.min(1, waiting) * behind);
 }
 
 /** `neededTokens` are the prompts of all leases, this request's with them. */
@@ -235,7 +201,7 @@ function addEvictions(
   candidates: Candidates,
   context: PolicyContext,
   cost: Float64Array,
-  evictionsMs: Float64Array,
+  evictionsMs: Float64Array | undefined,
 ): void {
   const { outlook } = context;
   if (outlook === undefined) return;
@@ -247,7 +213,7 @@ function addEvictions(
     const base = cost[next] as number;
     if (base === Number.POSITIVE_INFINITY || base >= best + TIE_BAND_MS) break;
     const evictionMs = evictionOf(request, candidates[next] as Candidate, outlook, context.nowMs);
-    evictionsMs[next] = evictionMs;
+    if (evictionsMs !== undefined) evictionsMs[next] = evictionMs;
     cost[next] = Number.POSITIVE_INFINITY;
     priced.push(next);
     prices.push(base + evictionMs);
