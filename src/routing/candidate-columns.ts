@@ -16,7 +16,7 @@ export type CandidateColumns = {
   /** and those of them that it keeps in host memory only. */
   readonly hostTokens: Float64Array;
   /** 0 where nothing waits for its prefill. */
-  readonly awaiting: Uint8Array;
+  readonly awaiting: Float64Array;
 };
 
 /** The columns of candidates that come without. */
@@ -28,7 +28,7 @@ export function columnsOf(candidates: readonly Candidate[]): CandidateColumns {
     matchedTokens: Float64Array.from(candidates, ({ matchedTokens }) => matchedTokens),
     hostTokens: Float64Array.from(candidates, hostTokens),
     // Of a pod with an account of its own, counts do not tell.
-    awaiting: Uint8Array.from(candidates, ({ backlogTokens, outlook }) =>
+    awaiting: Float64Array.from(candidates, ({ backlogTokens, outlook }) =>
       backlogTokens > 0 || outlook !== undefined ? 1 : 0,
     ),
   };

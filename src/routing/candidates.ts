@@ -31,6 +31,8 @@ export class CandidateField {
   #foreign: Float64Array | undefined;
   #foreignUntilMs = 0;
   readonly #read: CandidateColumns;
+  /** Whether a pod may have tokens in a host tier only, by those columns. */
+  #anyHost = false;
 
   constructor(pods: readonly Pod[]) {
     this.columns = new PodColumns(pods);
@@ -41,7 +43,7 @@ export class CandidateField {
       capacityTokens: Float64Array.from(pods, ({ facts }) => facts.capacityTokens ?? 0),
       matchedTokens: this.#hits,
       hostTokens: new Float64Array(pods.length),
-      awaiting: new Uint8Array(pods.length),
+      awaiting: new Float64Array(pods.length),
     };
     const candidates = pods.map((pod, index) => new PodCandidate(pod, this, index));
     this.#candidates = Object.assign(candidates, { columns: () => this.#readAll() });
@@ -74,20 +76,29 @@ export class CandidateField {
   /** What all candidates are now, by the terms of the last `judge`. */
   #readAll(): CandidateColumns {
     const { pods } = this.columns;
-    const { matches } = this.#terms;
-    const { requests, promptTokensInFlight, matchedTokens, hostTokens, awaiting } = this.#read;
+    const { requests, promptTokensInFlight, awaiting } = this.#read;
     const foreign = this.#foreign ?? this.#compareForeign();
     if (!this.#hitsKnown) this.#findHits();
     for (let i = 0; i < pods.length; i++) {
       const pod = pods[i] as Pod;
       requests[i] = pod.inFlight + (foreign[i] as number);
       promptTokensInFlight[i] = pod.promptTokensInFlight;
-      awaiting[i] = pod.awaitingFirstToken > 0 ? 1 : 0;
-      const hostSegments = matches.hostSegments[i] as number;
-      hostTokens[i] =
-        hostSegments === 0 ? 0 : ((matchedTokens[i] as number) * hostSegments) / (matches.segments[i] as number);
+      awaiting[i] = pod.awaitingFirstToken;
     }
+    this.#readHost();
     return this.#read;
+  }
+
+  #readHost(): void {
+    const { hostTokens, matchedTokens } = this.#read;
+    const { anyHost, hostSegments, segments } = this.#terms.matches;
+    if (this.#anyHost) hostTokens.fill(0);
+    this.#anyHost = anyHost;
+    if (!anyHost) return;
+    for (let i = 0; i < hostTokens.length; i++) {
+      const host = hostSegments[i] as number;
+      if (host > 0) hostTokens[i] = ((matchedTokens[i] as number) * host) / (segments[i] as number);
+    }
   }
 
   #findHits(): void {
