@@ -106,8 +106,13 @@ export class CandidateField {
     const { tokens } = matches;
     const { blockTokens } = this.columns;
     const hits = this.#hits;
+    let hit = 0;
     for (let i = 0; i < hits.length; i++) {
-      hits[i] = hitTokens(tokens[i] as number, promptTokens, blockTokens[i] as number);
+      // Most pods hold the same: nothing, or what all prompts begin with.
+      if (i === 0 || tokens[i] !== tokens[i - 1] || blockTokens[i] !== blockTokens[i - 1]) {
+        hit = hitTokens(tokens[i] as number, promptTokens, blockTokens[i] as number);
+      }
+      hits[i] = hit;
     }
     this.#hitsKnown = true;
   }

@@ -58,7 +58,8 @@ export class Placements {
     const open = (): Placement => {
       if (draws !== undefined) decisions.keep({ leaseId, request, terms, ...decided, draws });
       const record = request.explain === true ? decided.record() : undefined;
-      return { ...this.#open(placing, decided, chain, nowMs), record };
+      this.#open(placing, decided, chain, nowMs);
+      return { ok: true, leaseId, pod, matchedTokens, promptTokens, record };
     };
     return { ok: true, pod, promptTokens, uncachedTokens: Math.max(0, promptTokens - matchedTokens), open };
   }
@@ -69,7 +70,7 @@ export class Placements {
     decided: Decided,
     chain: Chain | undefined,
     nowMs: number,
-  ): Placement {
+  ): void {
     const { pod, promptTokens, matchedTokens, prediction, placement } = decided;
     const { claims, learner, outlook, policies, registry, ledger, health } = this.#state;
     const { segments, promptBytes, origin = "" } = request;
@@ -85,7 +86,6 @@ export class Placements {
     const tokens = { promptTokens, matchedTokens, capacityTokens };
     outlook.sent({ leaseId, pod: pod.outlook, segments, ...tokens, origin, cluster, continued: chain }, nowMs);
     pod.requests++;
-    return { ok: true, leaseId, pod, matchedTokens, promptTokens };
   }
 
   /**

@@ -45,7 +45,8 @@ export class ChainIndex<Chain> {
         this.#marked[2 * at] = low;
         this.#marked[2 * at + 1] = high;
       }
-      this.#chains[at] = chain;
+      // Mostly it is the chain's own mark already: a write is more to the garbage collector than to the index.
+      if (this.#chains[at] !== chain) this.#chains[at] = chain;
     }
   }
 
