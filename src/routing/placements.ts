@@ -65,12 +65,7 @@ export class Placements {
   }
 
   /** Carries out a decision that has just been made. */
-  #open(
-    { leaseId, request, policy, tried }: Placing,
-    decided: Decided,
-    chain: Chain | undefined,
-    nowMs: number,
-  ): void {
+  #open({ leaseId, request, policy, tried }: Placing, decided: Decided, chain: Chain | undefined, nowMs: number): void {
     const { pod, promptTokens, matchedTokens, prediction, placement } = decided;
     const { claims, learner, outlook, policies, registry, ledger, health } = this.#state;
     const { segments, promptBytes, origin = "" } = request;

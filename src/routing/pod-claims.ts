@@ -54,8 +54,7 @@ export class PodClaims {
     const { depths, words } = this.#confirmed.lastMatch;
     const guessed = this.#speculative.depths;
     const anyDoubt = this.#trust.anyDoubt;
-    let mostCounted = 0;
-    let mostTokens = 0;
+    let [mostCounted, mostTokens] = [0, 0];
     for (let i = 0; i < slots.length; i++) {
       const slot = slots[i] as number;
       const counted = depths[slot] as number;
