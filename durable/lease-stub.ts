@@ -7,7 +7,7 @@ export type LeaseKeeper = {
   renew(leaseId: string): boolean;
   mayMove(call: MayMoveCall): boolean;
   isOverdue(leaseId: string, call: MayMoveCall): boolean;
-  move(leaseId: string, call: MoveCall, explain: boolean): MoveReply;
+  move(leaseId: string, call: MoveCall): MoveReply;
   finish(leaseId: string, outcome: FinishCall): void;
 };
 
@@ -18,14 +18,12 @@ export type LeaseKeeper = {
 export class LeaseStub extends RpcTarget {
   readonly #keeper: LeaseKeeper;
   readonly #leaseId: string;
-  readonly #explain: boolean;
   #firstTokenSeen: boolean;
 
-  constructor(keeper: LeaseKeeper, leaseId: string, state: { explain: boolean; firstTokenSeen: boolean }) {
+  constructor(keeper: LeaseKeeper, leaseId: string, state: { firstTokenSeen: boolean }) {
     super();
     this.#keeper = keeper;
     this.#leaseId = leaseId;
-    this.#explain = state.explain;
     this.#firstTokenSeen = state.firstTokenSeen;
   }
 
@@ -52,7 +50,7 @@ export class LeaseStub extends RpcTarget {
 
   /** The pod failed before the first body byte: places the request on another one, under the same lease. */
   move(call: MoveCall = {}): MoveReply {
-    return this.#keeper.move(this.#leaseId, call, this.#explain);
+    return this.#keeper.move(this.#leaseId, call);
   }
 
   /** Closes the lease with what is known of its end. */

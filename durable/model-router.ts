@@ -33,7 +33,7 @@ export type IngestReply =
   | { readonly ok: false; readonly reason: "push_replayed" };
 
 /** What a caller wants to be told beside its pod. */
-type AnswerWishes = Pick<RouteCall, "explain" | "podsWanted">;
+type AnswerWishes = Pick<RouteCall, "podsWanted">;
 
 /**
  * The one writer of a model's pods, leases and claims: RPC, storage and alarm around `Router`. Requests write no
@@ -70,7 +70,7 @@ export class ModelRouter extends DurableObject {
       renew: (leaseId) => router.renew(leaseId, Date.now()),
       mayMove: (call) => router.mayMove(call, Date.now()),
       isOverdue: (leaseId, call) => router.isOverdue(leaseId, call, Date.now()),
-      move: (leaseId, { podOutcome }, explain) => replyOf(router.move(leaseId, Date.now(), podOutcome), explain),
+      move: (leaseId, { podOutcome }) => replyOf(router.move(leaseId, Date.now(), podOutcome)),
       finish: (leaseId, outcome) => {
         router.finish(leaseId, outcome, Date.now());
         this.#changed();
@@ -99,7 +99,7 @@ export class ModelRouter extends DurableObject {
     if (!this.#router.adopt(call, Date.now())) return { ok: false };
     this.#changed();
     const { leaseId, firstTokenSeen } = call;
-    return { ok: true, lease: new LeaseStub(this.#keeper, leaseId, { explain: false, firstTokenSeen }) };
+    return { ok: true, lease: new LeaseStub(this.#keeper, leaseId, { firstTokenSeen }) };
   }
 
   /** Takes a collector's push. The Worker has authenticated the cluster and checked the message's shape. */
@@ -186,15 +186,15 @@ export class ModelRouter extends DurableObject {
     this.#router.configure(rulesOf(rules), nowMs);
   }
 
-  #opened(result: Placement | RouteRefusal, { explain, podsWanted }: AnswerWishes): RouteReply {
-    const placed = replyOf(result, explain);
+  #opened(result: Placement | RouteRefusal, { podsWanted }: AnswerWishes): RouteReply {
+    const placed = replyOf(result);
     if (!placed.ok) return placed;
-    const lease = new LeaseStub(this.#keeper, placed.leaseId, { explain, firstTokenSeen: false });
+    const lease = new LeaseStub(this.#keeper, placed.leaseId, { firstTokenSeen: false });
     return { ...placed, lease, ...(podsWanted === true && { pods: this.#podList.at(Date.now()) }) };
   }
 
-  #hold({ heldId, waitMs, podsKnown }: HeldRequest, { explain, podsWanted }: RouteCall): HeldReply {
-    const wishes: AnswerWishes = { explain, podsWanted };
+  #hold({ heldId, waitMs, podsKnown }: HeldRequest, { podsWanted }: RouteCall): HeldReply {
+    const wishes: AnswerWishes = { podsWanted };
     const { promise, resolve } = Promise.withResolvers<HeldResult>();
     this.#held.set(heldId, resolve);
     const place = new HeldPlace(
@@ -234,9 +234,9 @@ function rulesOf(rules: string | undefined): RoutingRules {
   return rules === undefined ? RULES_OF_OLD_CALLERS : routingRules(JSON.parse(rules));
 }
 
-function replyOf(placement: Placement | RouteRefusal, explain: boolean): RoutedRequest | RouteRefusal {
+function replyOf(placement: Placement | RouteRefusal): RoutedRequest | RouteRefusal {
   if (!placement.ok) return placement;
   const { leaseId, promptTokens, matchedTokens, record } = placement;
   const pod = routedPod(placement.pod.facts);
-  return { ok: true, leaseId, pod, promptTokens, matchedTokens, ...(explain && { record: record() }) };
+  return { ok: true, leaseId, pod, promptTokens, matchedTokens, ...(record && { record }) };
 }

@@ -1,10 +1,11 @@
+import type { CandidateColumns } from "./candidate-columns.ts";
 import type { EnginePace } from "./engine-pace.ts";
 import { foreignLoad, foreignLoadHoldsUntilMs, freshGauges } from "./load.ts";
 import type { PodOutlook } from "./outlook/pod-outlook.ts";
 import type { EngineGauges, Pod } from "./pod.ts";
 import { PodColumns } from "./pod-columns.ts";
 import { PodMatches } from "./pod-matches.ts";
-import type { Candidate } from "./policy.ts";
+import type { Candidate, Candidates } from "./policy.ts";
 
 /** What a prompt's candidates are judged by, beside the pods' own counts. */
 export type CandidateTerms = {
@@ -23,21 +24,33 @@ export type CandidateTerms = {
 export class CandidateField {
   /** The pods, in the order of the candidates. */
   readonly columns: PodColumns;
-  readonly #candidates: readonly Candidate[];
+  readonly #candidates: Candidates;
   #terms: CandidateTerms = { promptTokens: 0, matches: new PodMatches(), nowMs: 0, adopting: false };
   readonly #hits: Float64Array;
   #hitsKnown = false;
   #foreign: Float64Array | undefined;
   #foreignUntilMs = 0;
+  readonly #read: CandidateColumns;
+  /** Whether a pod may have tokens in a host tier only, by those columns. */
+  #anyHost = false;
 
   constructor(pods: readonly Pod[]) {
     this.columns = new PodColumns(pods);
     this.#hits = new Float64Array(pods.length);
-    this.#candidates = pods.map((pod, index) => new PodCandidate(pod, this, index));
+    this.#read = {
+      requests: new Float64Array(pods.length),
+      promptTokensInFlight: new Float64Array(pods.length),
+      capacityTokens: Float64Array.from(pods, ({ facts }) => facts.capacityTokens ?? 0),
+      matchedTokens: this.#hits,
+      hostTokens: new Float64Array(pods.length),
+      awaiting: new Float64Array(pods.length),
+    };
+    const candidates = pods.map((pod, index) => new PodCandidate(pod, this, index));
+    this.#candidates = Object.assign(candidates, { columns: () => this.#readAll() });
   }
 
   /** The candidates for a prompt. Those of the prompt before are void. */
-  judge(terms: CandidateTerms): readonly Candidate[] {
+  judge(terms: CandidateTerms): Candidates {
     this.#terms = terms;
     this.#hitsKnown = false;
     if (terms.adopting || terms.nowMs > this.#foreignUntilMs) this.#foreign = undefined;
@@ -60,13 +73,46 @@ export class CandidateField {
     return (this.#foreign ?? this.#compareForeign())[index] as number;
   }
 
+  /** What all candidates are now, by the terms of the last `judge`. */
+  #readAll(): CandidateColumns {
+    const { pods } = this.columns;
+    const { requests, promptTokensInFlight, awaiting } = this.#read;
+    const foreign = this.#foreign ?? this.#compareForeign();
+    if (!this.#hitsKnown) this.#findHits();
+    for (let i = 0; i < pods.length; i++) {
+      const pod = pods[i] as Pod;
+      requests[i] = pod.inFlight + (foreign[i] as number);
+      promptTokensInFlight[i] = pod.promptTokensInFlight;
+      awaiting[i] = pod.awaitingFirstToken;
+    }
+    this.#readHost();
+    return this.#read;
+  }
+
+  #readHost(): void {
+    const { hostTokens, matchedTokens } = this.#read;
+    const { anyHost, hostSegments, segments } = this.#terms.matches;
+    if (this.#anyHost) hostTokens.fill(0);
+    this.#anyHost = anyHost;
+    if (!anyHost) return;
+    for (let i = 0; i < hostTokens.length; i++) {
+      const host = hostSegments[i] as number;
+      if (host > 0) hostTokens[i] = ((matchedTokens[i] as number) * host) / (segments[i] as number);
+    }
+  }
+
   #findHits(): void {
     const { promptTokens, matches } = this.#terms;
     const { tokens } = matches;
     const { blockTokens } = this.columns;
     const hits = this.#hits;
+    let hit = 0;
     for (let i = 0; i < hits.length; i++) {
-      hits[i] = hitTokens(tokens[i] as number, promptTokens, blockTokens[i] as number);
+      // Most pods hold the same: nothing, or what all prompts begin with.
+      if (i === 0 || tokens[i] !== tokens[i - 1] || blockTokens[i] !== blockTokens[i - 1]) {
+        hit = hitTokens(tokens[i] as number, promptTokens, blockTokens[i] as number);
+      }
+      hits[i] = hit;
     }
     this.#hitsKnown = true;
   }

@@ -1,6 +1,6 @@
 import { type ClaimDigest, PodDigests } from "./claim-digest.ts";
 import { type ClaimId, ClaimPages, HIGH, LOW, NEXT, NIL, WORD } from "./claim-pages.ts";
-import { type CrowdId, Crowds } from "./crowds.ts";
+import { type CrowdId, Crowds, type FoundHolders } from "./crowds.ts";
 import type { PodSlot } from "./pod-slot.ts";
 import { SegmentBuckets } from "./segment-buckets.ts";
 
@@ -152,19 +152,22 @@ export class ClaimTable {
     }
   }
 
-  /** Writes the words of those holders of a segment that are in a row of bits to `out`, by slot. */
-  wordsAmong(keys: Uint32Array, at: number, row: Uint32Array, start: number, out: Uint32Array): void {
+  /** Notes those holders of a segment that are in a row of bits. */
+  noteHolders(keys: Uint32Array, at: number, row: Uint32Array, start: number, found: FoundHolders): void {
     const claims = this.#claims;
     const first = this.#buckets.find(keys, at);
     if (first === NIL) return;
     const next = claims.next(first);
     if ((next & CROWDED) !== 0) {
-      this.#crowds.wordsAmong(next ^ CROWDED, row, start, out);
+      this.#crowds.noteHolders(next ^ CROWDED, row, start, found);
       return;
     }
+    const { words, depths, depth } = found;
     for (let claim = first; claim !== NIL; claim = claims.next(claim)) {
       const pod = claims.owner(claim);
-      if (((row[start + (pod >>> 5)] as number) & (1 << (pod & 31))) !== 0) out[pod] = claims.word(claim);
+      if (((row[start + (pod >>> 5)] as number) & (1 << (pod & 31))) === 0) continue;
+      words[pod] = claims.word(claim);
+      depths[pod] = depth;
     }
   }
 

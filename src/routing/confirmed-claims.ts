@@ -2,7 +2,6 @@ import type { ClaimDigest } from "./claim-digest.ts";
 import { CLAIM_ID_BITS, NIL } from "./claim-pages.ts";
 import { CLAIM_BYTES, ClaimTable, type CopiedClaims } from "./claim-table.ts";
 import type { Pod } from "./pod.ts";
-import type { PodMatches } from "./pod-matches.ts";
 import { PrefixMatcher } from "./prefix-match.ts";
 import { RECENT_CLAIM_BYTES, RecentClaims } from "./recent-claims.ts";
 
@@ -161,7 +160,7 @@ export class ConfirmedClaims {
     return this.#answering;
   }
 
-  /** Looks a prompt up; `depth` and `matchesInto` answer for it until the next call. */
+  /** Looks a prompt up; `depth` and `lastMatch` answer for it until the next call. */
   match(segments: Uint32Array): void {
     this.#gpuMatcher.match(segments);
     this.#answering = this.#host.table.size === 0 ? this.#gpuMatcher : this.#matcher;
@@ -173,22 +172,9 @@ export class ConfirmedClaims {
     return this.#answering.depth(pod.slot);
   }
 
-  /**
-   * The same for pods by their slots, with the tokens in those segments, and how many of them lie behind what the pod's GPU
-   * tier holds of the prompt.
-   */
-  matchesInto(slots: Uint16Array, matches: PodMatches): void {
-    const { confirmedSegments, hostSegments, tokens } = matches;
-    this.#answering.depthsInto(slots, confirmedSegments);
-    this.#answering.wordsInto(slots, tokens);
-    if (this.#answering === this.#gpuMatcher) {
-      hostSegments.fill(0);
-      return;
-    }
-    this.#gpuMatcher.depthsInto(slots, hostSegments);
-    for (let i = 0; i < slots.length; i++) {
-      hostSegments[i] = (confirmedSegments[i] as number) - (hostSegments[i] as number);
-    }
+  /** By slot, how many of them the GPU tier holds; undefined where that is all of them, of every pod. */
+  get gpuDepths(): Uint32Array | undefined {
+    return this.#answering === this.#gpuMatcher ? undefined : this.#gpuMatcher.depths;
   }
 
   /** Lets the oldest host-tier claims go until this many bytes are free of them. Returns how many bytes went. */

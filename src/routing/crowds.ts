@@ -4,6 +4,9 @@ import type { PodSlot } from "./pod-slot.ts";
 /** A crowd's number: where its block begins, in units of eight words. It moves as the crowd grows. */
 export type CrowdId = number;
 
+/** Where holders are noted: by slot, the word of each one's claim and how many segments it has of a prompt. */
+export type FoundHolders = { readonly words: Uint32Array; readonly depths: Uint32Array; readonly depth: number };
+
 const UNIT_BITS = 3;
 const ARENA_UNIT_BITS = 11;
 const ARENA_UNIT_MASK = (1 << ARENA_UNIT_BITS) - 1;
@@ -123,17 +126,25 @@ export class Crowds {
     for (let i = 0; i < bitWords; i++) row[start + i] = (row[start + i] as number) | (arena[bits + i] as number);
   }
 
-  /** Writes the words of those holders that are in a row of bits to `out`, by slot. */
-  wordsAmong(crowd: CrowdId, row: Uint32Array, start: number, out: Uint32Array): void {
+  /** Notes those holders that are in a row of bits. */
+  noteHolders(crowd: CrowdId, row: Uint32Array, start: number, { words, depths, depth }: FoundHolders): void {
     const arena = this.#arena(crowd);
     const base = this.#base(crowd);
     const bitWords = arena[base + BIT_WORDS] as number;
     let word = wordsAt(arena, base);
     for (let i = 0; i < bitWords; i++) {
       const among = row[start + i] as number;
-      for (let left = arena[base + HEADER + i] as number; left !== 0; left &= left - 1) {
+      const holders = arena[base + HEADER + i] as number;
+      if ((among & holders) === 0) {
+        word += ones(holders);
+        continue;
+      }
+      for (let left = holders; left !== 0; left &= left - 1) {
         const bit = 31 - Math.clz32(left & -left);
-        if ((among & (1 << bit)) !== 0) out[32 * i + bit] = arena[word] as number;
+        if ((among & (1 << bit)) !== 0) {
+          words[32 * i + bit] = arena[word] as number;
+          depths[32 * i + bit] = depth;
+        }
         word++;
       }
     }

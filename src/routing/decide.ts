@@ -27,7 +27,7 @@ export type Decided = {
   readonly placement: PolicyPlacement;
   /** As the policy made it. */
   readonly decision: PolicyDecision;
-  /** The whole record, made on demand: most requests never ask for it. */
+  /** The whole record, made on demand and before a count changes: most requests never ask for it. */
   readonly record: () => DecisionRecord;
 };
 
@@ -39,7 +39,7 @@ export function decide(request: RouteRequest, terms: DecisionTerms): Decided {
   const candidates = field.judge({ promptTokens, matches, nowMs, adopting });
   const asked = policyRequest(request, promptTokens);
   const decision = policy.decide(asked, candidates, terms);
-  const { chosen, terms: values } = decision;
+  const { chosen } = decision;
   const pod = field.columns.pods[chosen] as Pod;
   const candidate = candidates[chosen] as Candidate;
   const { matchedTokens, matchedSegments } = candidate;
@@ -59,7 +59,7 @@ export function decide(request: RouteRequest, terms: DecisionTerms): Decided {
       matchedSegments,
       columns: policy.columns,
       candidates: candidates.map(({ id }) => id),
-      terms: candidates.map((_, i) => rowOf(values, i, policy.columns.length)),
+      terms: candidates.map((_, i) => rowOf(decision.terms, i, policy.columns.length)),
     }),
   };
 }

@@ -24,8 +24,8 @@ export type Dispatched = { readonly id: string; readonly result: Placement | Rou
 export class DispatchPass {
   readonly #held: HeldRequests;
   readonly #placer: Placer;
-  readonly #nowMs: number;
-  readonly #room: OpenPods;
+  #nowMs: number;
+  #room: OpenPods;
   /** Pods that take nobody more in this pass. */
   readonly #closed = new Set<Pod>();
   readonly #assumed = new AssumedPlacements();
@@ -43,7 +43,18 @@ export class DispatchPass {
     this.#last = last;
     this.#placer = placer;
     this.#nowMs = nowMs;
-    this.#room = new OpenPods(placer.pods(), { limits: rules, ...placer.roomTerms(nowMs) });
+    this.#room = this.#roomAt(rules, nowMs);
+  }
+
+  /** Makes it a pass of another moment, which spares making one. Only if it has let nobody wait. */
+  renew(rules: QueueRules, nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#room = this.#roomAt(rules, nowMs);
+    if (this.#podsByModel.size > 0) this.#podsByModel.clear();
+  }
+
+  #roomAt(rules: QueueRules, nowMs: number): OpenPods {
+    return new OpenPods(this.#placer.pods(), { limits: rules, ...this.#placer.roomTerms(nowMs) });
   }
 
   /** Takes out of the queue whom it can place. Ends when no pod is open any more, or many have been left waiting. */

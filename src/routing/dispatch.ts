@@ -24,6 +24,8 @@ export class Dispatch {
   readonly #held: HeldRequests;
   readonly #placer: Placer;
   readonly #lastPass = new LastPass();
+  /** Of the last request that found nobody waiting and did not have to wait itself. */
+  #freePass: DispatchPass | undefined;
 
   constructor(held: HeldRequests, placer: Placer) {
     this.#held = held;
@@ -44,7 +46,7 @@ export class Dispatch {
     if (!rules.enabled || !isNew(request)) return opened(placer.choose(arrival, pods, nowMs));
     const alone = this.#held.queued === 0;
     if (alone) {
-      const choice = this.#pass(rules, nowMs).choiceOf(arrival);
+      const choice = this.#choiceAlone(arrival, rules, nowMs);
       if (choice !== undefined) return opened(choice);
     }
     const offered = this.#held.offer(arrival, placer.workOf(request, pods), pods, nowMs);
@@ -108,6 +110,15 @@ export class Dispatch {
     this.#release(pass.run());
     const choice = pass.choiceOf(arrival);
     return choice && opened(choice);
+  }
+
+  /** Where a request goes when nobody waits; undefined: nowhere. */
+  #choiceAlone(arrival: Arrival, rules: QueueRules, nowMs: number): PodChoice | RouteRefusal | undefined {
+    const pass = this.#freePass ?? this.#pass(rules, nowMs);
+    if (pass === this.#freePass) pass.renew(rules, nowMs);
+    const choice = pass.choiceOf(arrival);
+    this.#freePass = choice === undefined ? undefined : pass;
+    return choice;
   }
 
   #release(dispatched: readonly Dispatched[], newcomer?: string): Placement | undefined {

@@ -45,6 +45,8 @@ export type LeaseTerms = {
 export class LeaseLedger {
   /** In the order of their last renewal: the first to fall is the first. */
   readonly #leases = new Map<string, Lease>();
+  /** No lease was renewed before this: asked for at each request, when mostly none has fallen. */
+  #renewedSinceMs = Number.NEGATIVE_INFINITY;
 
   get size(): number {
     return this.#leases.size;
@@ -118,8 +120,12 @@ export class LeaseLedger {
   /** Leases not renewed since `beforeMs`. They are still open: closing them is the caller's. */
   expired(beforeMs: number): Lease[] {
     const found: Lease[] = [];
+    if (beforeMs <= this.#renewedSinceMs) return found;
     for (const lease of this.#leases.values()) {
-      if (lease.renewedAtMs >= beforeMs) break;
+      if (lease.renewedAtMs >= beforeMs) {
+        if (found.length === 0) this.#renewedSinceMs = lease.renewedAtMs;
+        break;
+      }
       found.push(lease);
     }
     return found;

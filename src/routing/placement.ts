@@ -37,6 +37,8 @@ export type RouteRequest = {
   readonly streamed?: boolean | undefined;
   /** Longest answer the client allows, in tokens. */
   readonly mostOutputTokens?: number | undefined;
+  /** Its placement is to bring the decision's record. */
+  readonly explain?: boolean | undefined;
   /** Ids of pods that failed it before, under a lease that is gone. */
   readonly excludedPods?: readonly string[] | undefined;
 };
@@ -85,8 +87,8 @@ export type Placement = {
   readonly pod: Pod;
   readonly matchedTokens: number;
   readonly promptTokens: number;
-  /** The whole record, made on demand: most requests never ask for it. */
-  readonly record: () => DecisionRecord;
+  /** Where the request asked for it. */
+  readonly record?: DecisionRecord | undefined;
 };
 
 /** Asked of a request that might leave its pod. */

@@ -57,19 +57,16 @@ export class Placements {
     const { pod, promptTokens, matchedTokens } = decided;
     const open = (): Placement => {
       if (draws !== undefined) decisions.keep({ leaseId, request, terms, ...decided, draws });
-      return this.#open(placing, decided, chain, nowMs);
+      const record = request.explain === true ? decided.record() : undefined;
+      this.#open(placing, decided, chain, nowMs);
+      return { ok: true, leaseId, pod, matchedTokens, promptTokens, record };
     };
     return { ok: true, pod, promptTokens, uncachedTokens: Math.max(0, promptTokens - matchedTokens), open };
   }
 
   /** Carries out a decision that has just been made. */
-  #open(
-    { leaseId, request, policy, tried }: Placing,
-    decided: Decided,
-    chain: Chain | undefined,
-    nowMs: number,
-  ): Placement {
-    const { pod, promptTokens, matchedTokens, prediction, record, placement } = decided;
+  #open({ leaseId, request, policy, tried }: Placing, decided: Decided, chain: Chain | undefined, nowMs: number): void {
+    const { pod, promptTokens, matchedTokens, prediction, placement } = decided;
     const { claims, learner, outlook, policies, registry, ledger, health } = this.#state;
     const { segments, promptBytes, origin = "" } = request;
     const capacity = this.#capacitySegments(pod, request.segmentBytes / learner.rates.bytesPerToken);
@@ -84,7 +81,6 @@ export class Placements {
     const tokens = { promptTokens, matchedTokens, capacityTokens };
     outlook.sent({ leaseId, pod: pod.outlook, segments, ...tokens, origin, cluster, continued: chain }, nowMs);
     pod.requests++;
-    return { ok: true, leaseId, pod, matchedTokens, promptTokens, record };
   }
 
   /**

@@ -51,20 +51,32 @@ export class PodClaims {
   matchesOf({ pods, slots, exact }: PodColumns, segmentTokens: number): PodMatches {
     const matches = this.#matches;
     const { segments, tokens, confirmedSegments } = matches.begin(pods.length);
+    const { depths, words } = this.#confirmed.lastMatch;
+    const guessed = this.#speculative.depths;
     const anyDoubt = this.#trust.anyDoubt;
-    this.#confirmed.matchesInto(slots, matches);
-    this.#speculative.depthsInto(slots, segments);
+    let [mostCounted, mostTokens] = [0, 0];
     for (let i = 0; i < slots.length; i++) {
-      const counted = confirmedSegments[i] as number;
-      const held = Math.max(counted, segments[i] as number);
-      const countedTokens = tokens[i] as number;
+      const slot = slots[i] as number;
+      const counted = depths[slot] as number;
+      const held = Math.max(counted, guessed[slot] as number);
+      const countedTokens = counted === 0 ? 0 : (words[slot] as number);
       segments[i] = held;
+      confirmedSegments[i] = counted;
+      tokens[i] = 0;
       if (held === 0) continue;
       const expected = countedTokens + (held - counted + 0.5) * segmentTokens;
       tokens[i] = exact[i] === 1 ? expected : expected * (pods[i] as Pod).hitYield;
-      if (anyDoubt && this.#trust.isDoubted(pods[i] as Pod)) confirmedSegments[i] = 0;
-      else matches.count(counted, countedTokens);
+      if (anyDoubt && this.#trust.isDoubted(pods[i] as Pod)) {
+        confirmedSegments[i] = 0;
+      } else if (counted > mostCounted) {
+        mostCounted = counted;
+        mostTokens = countedTokens;
+      }
     }
+    matches.count(mostCounted, mostTokens);
+    const { gpuDepths } = this.#confirmed;
+    if (gpuDepths === undefined) matches.noHost();
+    else matches.countHost(slots, depths, gpuDepths);
     return matches;
   }
 

@@ -14,8 +14,14 @@ export class PodMatches {
   confirmedSegments = new Uint32Array(0);
   /** Confirmed ones that are in a host tier only. */
   hostSegments = new Uint32Array(0);
+  #anyHost = false;
   #countedSegments = 0;
   #countedTokens = 0;
+
+  /** Whether any pod may have segments in a host tier only. */
+  get anyHost(): boolean {
+    return this.#anyHost;
+  }
 
   /** The most segments that events confirm of any pod. */
   get countedSegments(): number {
@@ -44,5 +50,20 @@ export class PodMatches {
     if (segments <= this.#countedSegments) return;
     this.#countedSegments = segments;
     this.#countedTokens = tokens;
+  }
+
+  /** Nothing is in a host tier only. */
+  noHost(): void {
+    if (this.#anyHost) this.hostSegments.fill(0);
+    this.#anyHost = false;
+  }
+
+  /** Of `depths` segments by slot, all but `gpuDepths` are in a host tier only. */
+  countHost(slots: Uint16Array, depths: Uint32Array, gpuDepths: Uint32Array): void {
+    this.#anyHost = true;
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i] as number;
+      this.hostSegments[i] = (depths[slot] as number) - (gpuDepths[slot] as number);
+    }
   }
 }

@@ -1,3 +1,4 @@
+import type { CandidateColumns } from "./candidate-columns.ts";
 import type { EnginePace } from "./engine-pace.ts";
 import type { LearnedRates } from "./learned-rates.ts";
 import type { PlacementForecast, PodForecast } from "./outlook/forecast.ts";
@@ -77,6 +78,9 @@ export type Candidate = {
   readonly outlook?: PodForecast | undefined;
 };
 
+/** What a policy chooses among. Those of a router come in columns as well: see candidate-columns.ts. */
+export type Candidates = readonly Candidate[] & { readonly columns?: () => CandidateColumns };
+
 /** What lies ahead of the request being placed. To be read only. */
 export type RequestOutlook = {
   readonly account: PlacementForecast;
@@ -97,7 +101,10 @@ export type PolicyContext = {
   readonly heldPerPod?: number | undefined;
 };
 
-/** The chosen candidate and, for each candidate, the terms that decided: `terms[candidate * columns + column]`. */
+/**
+ * The chosen candidate and, for each candidate, the terms that decided: `terms[candidate * columns + column]`. Hardly any
+ * decision is asked for its terms, so a policy may compute them when they are first read: before a count changes.
+ */
 export type PolicyDecision = {
   readonly chosen: number;
   readonly terms: Float64Array;
@@ -136,7 +143,7 @@ export type Policy = {
   readonly name: string;
   /** Names of the term columns, units included. */
   readonly columns: readonly string[];
-  decide(request: PolicyRequest, candidates: readonly Candidate[], context: PolicyContext): PolicyDecision;
+  decide(request: PolicyRequest, candidates: Candidates, context: PolicyContext): PolicyDecision;
   /**
    * It weighs what pods hold of a prompt against what waits there, so that a choice which is not open is worth waiting
    * for. Others choose among the open pods.

@@ -4,6 +4,9 @@ import { MOST_SLOTS, type PodSlot } from "./pod-slot.ts";
 /** Steps down a bisection can take, each at least halving its range, and one row for the first step's look-up. */
 const MOST_ROWS = 34;
 
+/** Beginnings of prompts of which it is remembered where pods ended: of two with the same low bits, the last. */
+const BEGINNINGS = 256;
+
 /** Steps of a bisection whose look-ups are prepared together: more cost more than they save. */
 const FIRST_STEPS = 4;
 
@@ -29,6 +32,8 @@ export class PrefixMatcher {
   readonly #groupDepths: number[] = [];
   #groups = new Uint32Array(8);
   readonly #rest = new Uint32Array(MOST_SLOTS >>> 5);
+  /** By the first segment of a prompt: how many segments the pods with the fewest of it had. A shared system prompt's. */
+  readonly #shared = new Uint32Array(BEGINNINGS);
 
   constructor(tables: readonly ClaimTable[]) {
     this.#tables = tables;
@@ -43,7 +48,11 @@ export class PrefixMatcher {
     // The first steps go to one of a few evenly spaced segments.
     const step = (segments.length >>> FIRST_STEPS) & ~1;
     if (step > 2) for (const table of this.#tables) table.warm(segments, step);
-    if (this.#lookInto(segments, 0, 0)) this.#descend(segments, 0, segments.length >>> 1, 0);
+    if (!this.#lookInto(segments, 0, 0)) return;
+    const beginning = (segments[0] as number) % BEGINNINGS;
+    this.#descend(segments, 0, segments.length >>> 1, 0, this.#shared[beginning] as number);
+    // The shallowest are settled last.
+    this.#shared[beginning] = this.#groupDepths.at(-1) as number;
   }
 
   /**
@@ -78,26 +87,19 @@ export class PrefixMatcher {
     return this.#depths[pod] === 0 ? 0 : (this.#words[pod] as number);
   }
 
-  /** Writes the depths of pods by their slots. */
-  depthsInto(slots: Uint16Array, depths: Uint32Array): void {
-    const found = this.#depths;
-    for (let i = 0; i < slots.length; i++) depths[i] = found[slots[i] as number] as number;
+  /** Matched segments by pod. To be read only, and good until the next look-up. */
+  get depths(): Uint32Array {
+    return this.#depths;
   }
 
-  /** The same for words. */
-  wordsInto(slots: Uint16Array, words: Float64Array): void {
-    const depths = this.#depths;
-    const found = this.#words;
-    for (let i = 0; i < slots.length; i++) {
-      const slot = slots[i] as number;
-      words[i] = depths[slot] === 0 ? 0 : (found[slot] as number);
-    }
+  /** By pod, of those with a depth: the word of its claim on the last matched segment. */
+  get words(): Uint32Array {
+    return this.#words;
   }
 
   /** Forgets the last look-up. False if there is nothing to find. */
   #begin(segments: Uint32Array, leastRowWords: number): boolean {
-    const depths = this.#depths;
-    for (let slot = 0; slot < this.#slots; slot++) depths[slot] = 0;
+    this.#depths.fill(0, 0, this.#slots);
     this.#groupDepths.length = 0;
     let slots = 0;
     let claims = 0;
@@ -111,12 +113,17 @@ export class PrefixMatcher {
     return claims > 0 && segments.length > 0;
   }
 
-  /** The pods of a row hold segment `low`; where in (low, high] does each one's run end? */
-  #descend(segments: Uint32Array, fromLow: number, fromHigh: number, row: number): void {
+  /**
+   * The pods of a row hold segment `low`; where in (low, high] does each one's run end? `guess` is how many segments many
+   * of them may have: right, it spares the bisection; wrong, it costs a step.
+   */
+  #descend(segments: Uint32Array, fromLow: number, fromHigh: number, row: number, guess = 0): void {
     let low = fromLow;
     let high = fromHigh;
+    let tried = guess - 1;
     while (high - low > 1) {
-      const middle = (low + high) >>> 1;
+      const middle = low < tried && tried < high ? tried : (low + high) >>> 1;
+      tried = tried === guess - 1 ? guess : 0;
       const some =
         this.#lookInto(segments, middle, row + 1) &&
         this.#cut(row + 1, this.#rows, row * this.#rowWords, this.#rowWords);
@@ -126,7 +133,8 @@ export class PrefixMatcher {
         this.#copy(row + 1, row);
         low = middle;
       } else {
-        this.#descend(segments, middle, high, row + 1);
+        // Who goes on behind what is shared may well have the whole prompt.
+        this.#descend(segments, middle, high, row + 1, high === segments.length >>> 1 ? high : 0);
         high = middle;
       }
     }
@@ -135,13 +143,9 @@ export class PrefixMatcher {
 
   #settle(segments: Uint32Array, low: number, row: number): void {
     const start = row * this.#rowWords;
-    for (const table of this.#tables) table.wordsAmong(segments, 2 * low, this.#rows, start, this.#words);
-    for (let i = 0; i < this.#rowWords; i++) {
-      for (let left = this.#rows[start + i] as number; left !== 0; left &= left - 1) {
-        const pod = 32 * i + 31 - Math.clz32(left & -left);
-        this.#depths[pod] = low + 1;
-      }
-    }
+    // Whoever is in the row holds the segment in one of the tables.
+    const found = { words: this.#words, depths: this.#depths, depth: low + 1 };
+    for (const table of this.#tables) table.noteHolders(segments, 2 * low, this.#rows, start, found);
     const group = this.#groupDepths.push(low + 1) - 1;
     if (this.#groups.length < (group + 1) * this.#rowWords) {
       const grown = new Uint32Array(2 * (group + 1) * this.#rowWords);

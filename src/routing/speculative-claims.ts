@@ -70,9 +70,9 @@ export class SpeculativeClaims {
     return this.#matcher.depth(pod.slot);
   }
 
-  /** The same for pods by their slots. */
-  depthsInto(slots: Uint16Array, depths: Uint32Array): void {
-    this.#matcher.depthsInto(slots, depths);
+  /** The same by slot. */
+  get depths(): Uint32Array {
+    return this.#matcher.depths;
   }
 
   /**

@@ -95,12 +95,14 @@ function expectEqual(table: ClaimTable, model: Model): void {
   for (const segment of SEGMENTS) {
     const row = new Uint32Array(PODS);
     const words = new Uint32Array(PODS);
+    const depths = new Uint32Array(PODS);
     table.holdersInto(segment, 0, row, 1);
-    table.wordsAmong(segment, 0, everyone, 1, words);
+    table.noteHolders(segment, 0, everyone, 1, { words, depths, depth: 7 });
     for (let pod = 0; pod < PODS; pod++) {
       const expected = model.claims(pod).get(String(segment));
       expect((((row[1 + (pod >>> 5)] as number) >>> (pod & 31)) & 1) === 1).toBe(expected !== undefined);
       expect(words[pod]).toBe(expected ?? 0);
+      expect(depths[pod]).toBe(expected === undefined ? 0 : 7);
       expect(table.find(segment, 0, pod) !== NIL).toBe(expected !== undefined);
     }
   }

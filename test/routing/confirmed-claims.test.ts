@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfirmedClaims } from "../../src/routing/confirmed-claims.ts";
 import type { Pod } from "../../src/routing/pod.ts";
-import { PodMatches } from "../../src/routing/pod-matches.ts";
 import { PodRegistry } from "../../src/routing/pod-registry.ts";
 
 const registry = new PodRegistry();
@@ -32,9 +31,9 @@ const segments = (words: readonly number[]) => Uint32Array.from(words.flatMap((w
 
 /** Tokens that a pod holds of the prompt looked up last, and segments of it in its host tier only. */
 function matchOf(claims: ConfirmedClaims, { slot }: Pod): [number, number] {
-  const matches = new PodMatches().begin(1);
-  claims.matchesInto(Uint16Array.of(slot), matches);
-  return [matches.tokens[0] as number, matches.hostSegments[0] as number];
+  const { lastMatch, gpuDepths } = claims;
+  const depth = lastMatch.depth(slot);
+  return [lastMatch.word(slot), gpuDepths === undefined ? 0 : depth - (gpuDepths[slot] as number)];
 }
 
 describe("confirmed claims", () => {

@@ -63,9 +63,9 @@ describe("an explanation", () => {
         const request = anyRequest(policy, seed);
         const { candidates, columns } = explained(router, request, nowMs, { ...NO_QUEUE, ...FORGIVING });
         draw = seededRandom(request.segments.at(-2) ?? 0);
-        const placed = router.route(request, nowMs);
-        if (!placed.ok) throw new Error(placed.reason);
-        const record = placed.record();
+        const placed = router.route({ ...request, explain: true }, nowMs);
+        if (!placed.ok || placed.record === undefined) throw new Error("not placed and explained");
+        const { record } = placed;
         expect(candidates[0]?.id).toBe(record.chosen);
         expect(columns).toEqual(record.columns);
         expect(candidates.map(({ id }) => id).toSorted()).toEqual(record.candidates.toSorted());

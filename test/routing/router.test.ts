@@ -223,28 +223,30 @@ describe("router", () => {
     expect(chosen("least-kv-cache", 30_999)).toBe("stale");
     expect(chosen("least-request", 30_999)).toBe("stale");
     expect(chosen("least-kv-cache", 31_001)).toBe("busy");
-    const { record } = placed(router.route(request(prompt(1, 4), { policy: "least-request" }), 31_001));
-    expect(record().terms.map(([requests]) => requests)).toEqual([6, 6]);
+    const { record } = placed(router.route(request(prompt(1, 4), { policy: "least-request", explain: true }), 31_001));
+    expect(record?.terms.map(([requests]) => requests)).toEqual([6, 6]);
   });
 
   it("tells an engine's other requests from its own by its leases when the engine was read, however many came since", () => {
     const router = new Router({ instance: "r", random: seededRandom(1), nowMs: 0 });
     const gauges = { running: 2, waiting: 0, ageMs: 100 };
     router.report({ ...push([]), pods: [{ facts: facts("a"), gauges }] }, 30_000);
-    const ask = (nowMs: number) => placed(router.route(request(prompt(1, 4), { policy: "least-request" }), nowMs));
+    const ask = (nowMs: number) =>
+      placed(router.route(request(prompt(1, 4), { policy: "least-request", explain: true }), nowMs));
     for (let nowMs = 30_000; nowMs < 39_000; nowMs += 60) {
       const { leaseId, record } = ask(nowMs);
-      expect(record().terms[0]?.[0]).toBe(2);
+      expect(record?.terms[0]?.[0]).toBe(2);
       router.finish(leaseId, { kind: "completed" }, nowMs + 55);
     }
   });
 
-  it("explains a decision with one row of terms a candidate", () => {
+  it("explains a decision with one row of terms a candidate, if it is asked to", () => {
     const router = routerWith("a", "b");
-    const record = placed(router.route(request(prompt(1, 4)), 10)).record();
+    const { record } = placed(router.route(request(prompt(1, 4), { explain: true }), 10));
     expect(record).toMatchObject({ policy: "warmpath", promptTokens: 256, matchedTokens: 0 });
-    expect(record.candidates).toEqual(["local/default/a/8000", "local/default/b/8000"]);
-    expect(record.terms.map((row) => row.length)).toEqual([record.columns.length, record.columns.length]);
+    expect(record?.candidates).toEqual(["local/default/a/8000", "local/default/b/8000"]);
+    expect(record?.terms.map((row) => row.length)).toEqual([record?.columns.length, record?.columns.length]);
+    expect(placed(router.route(request(prompt(1, 4)), 10)).record).toBeUndefined();
   });
 });
 
@@ -260,7 +262,8 @@ describe("a router's policies", () => {
   it("take their parameters as JSON text", () => {
     const router = routerWith("a");
     const decided = (policyParameters?: string) =>
-      placed(router.route(request(prompt(1, 4), { policy: "weighted", policyParameters }), 10)).record().columns;
+      placed(router.route(request(prompt(1, 4), { policy: "weighted", policyParameters, explain: true }), 10)).record
+        ?.columns;
     expect(decided()).toEqual(["score", "prefix", "queue", "kv"]);
     expect(decided('{"queue":0,"session":1}')).toEqual(["score", "prefix", "kv", "session"]);
   });
@@ -309,9 +312,11 @@ describe("a router's policies", () => {
       router.firstToken(leaseId, waitMs, 1_000 * i + waitMs);
       router.finish(leaseId, { kind: "completed" }, 1_000 * i + waitMs + 100);
     }
-    const { pod, record } = placed(router.route(request(prompt(9, 4), { policy: "least-latency" }), 9_000));
+    const { pod, record } = placed(
+      router.route(request(prompt(9, 4), { policy: "least-latency", explain: true }), 9_000),
+    );
     expect(pod.id).toContain("/b/");
-    expect(record().terms).toEqual([
+    expect(record?.terms).toEqual([
       [600, 1],
       [120, 1],
     ]);
@@ -332,9 +337,11 @@ describe("a router's policies", () => {
       );
     report([0, 0], 0);
     report([5_000, 1_000], 10_000);
-    const { pod, record } = placed(router.route(request(prompt(1, 4), { policy: "throughput" }), 10_001));
+    const { pod, record } = placed(
+      router.route(request(prompt(1, 4), { policy: "throughput", explain: true }), 10_001),
+    );
     expect(pod.id).toContain("/b/");
-    expect(record().terms.map(([rate]) => Math.round(rate ?? 0))).toEqual([500, 100]);
+    expect(record?.terms.map(([rate]) => Math.round(rate ?? 0))).toEqual([500, 100]);
   });
 });
 

@@ -62,7 +62,8 @@ export class ChainIndex<Chain> {
       } else {
         this.#takeovers[at] = takeoversAfter(this.#takeovers[at] as number, this.#chains[at] === chain);
       }
-      this.#chains[at] = chain;
+      // Mostly it is the chain's own mark already: a write is more to the garbage collector than to the index.
+      if (this.#chains[at] !== chain) this.#chains[at] = chain;
     }
   }
 

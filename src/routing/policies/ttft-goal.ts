@@ -14,13 +14,14 @@ export function withTtftGoal(policy: Policy): Policy {
       const decision = policy.decide(request, candidates, context);
       const { sloTtftMs } = request;
       if (sloTtftMs === undefined) return decision;
-      const meetsGoal = (index: number) => (decision.terms[width * index + column] as number) <= sloTtftMs;
+      const { terms } = decision;
+      const meetsGoal = (index: number) => (terms[width * index + column] as number) <= sloTtftMs;
       if (meetsGoal(decision.chosen)) return decision;
       const places = [...candidates.keys()].filter(meetsGoal);
       if (places.length === 0) return decision;
       const inTime = places.map((index) => candidates[index] as Candidate);
       const { chosen } = policy.decide(request, inTime, context);
-      return { chosen: places[chosen] as number, terms: decision.terms };
+      return { chosen: places[chosen] as number, terms };
     },
   };
 }

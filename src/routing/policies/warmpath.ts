@@ -1,14 +1,17 @@
-import { freshFloats } from "../fresh-floats.ts";
+import { type CandidateColumns, columnsOf } from "../candidate-columns.ts";
 import { headDoneMs } from "../outlook/placement-outlook.ts";
 import { promptPrefillMs } from "../outlook/prefill-cost.ts";
 import {
   type Candidate,
+  type Candidates,
   type Policy,
   type PolicyContext,
   type PolicyRequest,
   pickLowest,
   type RequestOutlook,
 } from "../policy.ts";
+import { ScratchColumns } from "../scratch-columns.ts";
+import { ReckonedDecision } from "./reckoned-decision.ts";
 
 /**
  * A miss is charged above its face value: what it displaces costs more than the eviction term can see. But not where
@@ -50,15 +53,11 @@ const COLUMNS = [
   "delayMs",
   "matchedTokens",
 ] as const;
-const WIDTH = COLUMNS.length;
-const NETWORK = COLUMNS.indexOf("networkMs");
-const BACKLOG = COLUMNS.indexOf("backlogMs");
-const PREFILL = COLUMNS.indexOf("prefillMs");
-const INTERFERENCE = COLUMNS.indexOf("interferenceMs");
-const MEMORY = COLUMNS.indexOf("memoryMs");
-const EVICTION = COLUMNS.indexOf("evictionMs");
-const DELAY = COLUMNS.indexOf("delayMs");
-const MATCHED = COLUMNS.indexOf("matchedTokens");
+
+/** One column a term, by candidate. */
+type Terms = Readonly<Record<(typeof COLUMNS)[number], Float64Array>>;
+
+const scratch = new ScratchColumns(["costMs", "backlogMs"]);
 
 /**
  * The pod where a request costs least: predicted time to first token from the way there, backlog, own prefill after
@@ -71,44 +70,85 @@ export const warmpath: Policy = {
   waitsForChoice: true,
   columns: COLUMNS,
   decide(request, candidates, context) {
-    const cost = freshFloats(candidates.length);
-    const terms = freshFloats(candidates.length * WIDTH);
-    const { heldPerPod } = context;
-    const leastBacklogMs = addBacklogs(candidates, context, terms);
-    // Whom a long prefill delays waits in the router then, whose order sees to it.
-    const waiting = heldPerPod === undefined ? fleetBacklog(leastBacklogMs, candidates.length, context) : 0;
-    addOwnWork(request, candidates, context, terms);
-    if (waiting > 0) addDelays(candidates, context, waiting, terms);
-    addNetwork(request, candidates, context, terms);
-    const missWeight =
-      1 +
-      (context.outlook?.shared === true ? 0 : MISS_SURCHARGE) +
-      (heldPerPod === undefined
-        ? Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting)
-        : Math.min(MOST_HELD_SURCHARGE, heldPerPod));
-    for (let i = 0; i < cost.length; i++) {
-      const row = i * WIDTH;
-      const prefillMs = terms[row + PREFILL] as number;
-      const othersMs =
-        (terms[row + NETWORK] as number) +
-        (terms[row + BACKLOG] as number) +
-        (terms[row + INTERFERENCE] as number) +
-        (terms[row + MEMORY] as number);
-      terms[row] = othersMs + prefillMs;
-      cost[i] = othersMs + missWeight * prefillMs + (terms[row + DELAY] as number);
-    }
-    addEvictions(request, candidates, context, cost, terms);
-    return { chosen: pickLowest(cost, context.random, TIE_BAND_MS), terms };
+    const costMs = costsOf(request, candidates, context);
+    const chosen = pickLowest(costMs, context.random, TIE_BAND_MS);
+    return new ReckonedDecision(chosen, () => termsOf(request, candidates, context));
   },
 };
 
-/** Writes the backlogs and returns the least of them, in ms. */
-function addBacklogs(candidates: readonly Candidate[], context: PolicyContext, terms: Float64Array): number {
+/** The terms of all candidates, in rows. */
+function termsOf(request: PolicyRequest, candidates: Candidates, context: PolicyContext): Float64Array {
+  const terms = new ScratchColumns(COLUMNS).take(candidates.length);
+  costsOf(request, candidates, context, terms);
+  const rows = new Float64Array(candidates.length * COLUMNS.length);
+  COLUMNS.forEach((column, at) => {
+    terms[column].forEach((term, i) => {
+      rows[i * COLUMNS.length + at] = term;
+    });
+  });
+  return rows;
+}
+
+/**
+ * What the request costs on each candidate; good until the next call. Runs at each request over all pods: one loop, and
+ * terms are noted only where somebody wants to see them.
+ */
+function costsOf(request: PolicyRequest, candidates: Candidates, context: PolicyContext, terms?: Terms): Float64Array {
+  const { promptTokens } = request;
+  const { heldPerPod, outlook, rates } = context;
+  const { costMs, backlogMs } = scratch.take(candidates.length);
+  const columns = candidates.columns?.() ?? columnsOf(candidates);
+  const { requests, promptTokensInFlight, capacityTokens, matchedTokens, hostTokens } = columns;
+  const leastBacklogMs = setBacklogs(candidates, columns, context, backlogMs);
+  // Whom a long prefill delays waits in the router then, whose order sees to it.
+  const waiting = heldPerPod === undefined ? fleetBacklog(leastBacklogMs, candidates.length, context) : 0;
+  const networkMs = networkDelays(request, candidates, context);
+  const missWeight =
+    1 +
+    (outlook?.shared === true ? 0 : MISS_SURCHARGE) +
+    (heldPerPod === undefined
+      ? Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting)
+      : Math.min(MOST_HELD_SURCHARGE, heldPerPod));
+  const prefillRates = outlook?.account.rates ?? { tokenMs: 1 / rates.prefillTokensPerMs, pairMs: 0 };
+  const { tokenMs } = prefillRates;
+  for (let i = 0; i < costMs.length; i++) {
+    const wayMs = networkMs === undefined ? 0 : (networkMs[i] as number);
+    const ahead = backlogMs[i] as number;
+    const inFlightTokens = promptTokensInFlight[i] as number;
+    const readMs = HOST_READ_SHARE * tokenMs * (hostTokens[i] as number);
+    const prefillMs = promptPrefillMs(prefillRates, promptTokens, matchedTokens[i] as number) + readMs;
+    const read = KV_READ_SHARE * inFlightTokens * (1 + prefillMs / DECODE_STRETCH_MS);
+    const interferenceMs = tokenMs * ((requests[i] as number) + read);
+    const memoryMs = memoryPressure(capacityTokens[i] as number, inFlightTokens + promptTokens);
+    const delayMs = waiting > 0 ? delayOf(candidates[i] as Candidate, context, waiting, ahead, prefillMs) : 0;
+    const othersMs = wayMs + ahead + interferenceMs + memoryMs;
+    costMs[i] = othersMs + missWeight * prefillMs + delayMs;
+    if (terms === undefined) continue;
+    terms.ttftMs[i] = othersMs + prefillMs;
+    terms.networkMs[i] = wayMs;
+    terms.backlogMs[i] = ahead;
+    terms.prefillMs[i] = prefillMs;
+    terms.interferenceMs[i] = interferenceMs;
+    terms.memoryMs[i] = memoryMs;
+    terms.delayMs[i] = delayMs;
+    terms.matchedTokens[i] = matchedTokens[i] as number;
+  }
+  addEvictions(request, candidates, context, costMs, terms?.evictionMs);
+  return costMs;
+}
+
+/** Sets the backlogs and returns the least of them, in ms. */
+function setBacklogs(
+  candidates: Candidates,
+  { awaiting }: CandidateColumns,
+  context: PolicyContext,
+  backlogMs: Float64Array,
+): number {
   let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < candidates.length; i++) {
-    const backlogMs = backlogOf(candidates[i] as Candidate, context);
-    terms[i * WIDTH + BACKLOG] = backlogMs;
-    if (backlogMs < least) least = backlogMs;
+  for (let i = 0; i < backlogMs.length; i++) {
+    const ms = awaiting[i] === 0 ? 0 : backlogOf(candidates[i] as Candidate, context);
+    backlogMs[i] = ms;
+    if (ms < least) least = ms;
   }
   return least;
 }
@@ -126,71 +166,34 @@ function fleetBacklog(leastBacklogMs: number, pods: number, { outlook, nowMs }: 
   return outlook === undefined ? 0 : (outlook.account.arrivalsPerMs(nowMs) / pods) * leastBacklogMs;
 }
 
-/** Writes what the request itself costs each pod: its prefill, and what it meets of decodes and memory there. */
-function addOwnWork(
-  { promptTokens }: PolicyRequest,
-  candidates: readonly Candidate[],
-  { outlook, rates }: PolicyContext,
-  terms: Float64Array,
-): void {
-  const prefillRates = outlook?.account.rates ?? { tokenMs: 1 / rates.prefillTokensPerMs, pairMs: 0 };
-  const { tokenMs } = prefillRates;
-  for (let i = 0; i < candidates.length; i++) {
-    const candidate = candidates[i] as Candidate;
-    const { matchedTokens, promptTokensInFlight } = candidate;
-    const readMs = HOST_READ_SHARE * tokenMs * hostTokens(candidate);
-    const prefillMs = promptPrefillMs(prefillRates, promptTokens, matchedTokens) + readMs;
-    const requests = candidate.inFlight + candidate.foreign;
-    const read = KV_READ_SHARE * promptTokensInFlight * (1 + prefillMs / DECODE_STRETCH_MS);
-    const row = i * WIDTH;
-    terms[row + PREFILL] = prefillMs;
-    terms[row + INTERFERENCE] = tokenMs * (requests + read);
-    terms[row + MEMORY] = memoryPressure(candidate.capacityTokens, promptTokensInFlight + promptTokens);
-    terms[row + MATCHED] = matchedTokens;
-  }
-}
-
-/** Tokens of the match that the pod keeps in host memory only. */
-function hostTokens({ hostSegments, matchedSegments, matchedTokens }: Candidate): number {
-  return hostSegments === 0 ? 0 : (matchedTokens * hostSegments) / matchedSegments;
-}
-
-/** Writes what the way to each pod takes. With one cluster all are equally far. */
-function addNetwork(
+/** What the way to each pod takes; undefined where all are equally far: with one cluster. */
+function networkDelays(
   { origin = "" }: PolicyRequest,
-  candidates: readonly Candidate[],
+  candidates: Candidates,
   { outlook }: PolicyContext,
-  terms: Float64Array,
-): void {
+): Float64Array | undefined {
   const delaysMs = outlook?.account.network.from(origin);
-  if (delaysMs === undefined || delaysMs.size < 2) return;
-  for (let i = 0; i < candidates.length; i++) {
-    terms[i * WIDTH + NETWORK] = delaysMs.get((candidates[i] as Candidate).cluster) ?? 0;
-  }
+  if (delaysMs === undefined || delaysMs.size < 2) return undefined;
+  return Float64Array.from(candidates, ({ cluster }) => delaysMs.get(cluster) ?? 0);
 }
 
-/** Writes what the request's prefill adds to the waits of those that arrive behind it, once waiting is the rule. */
-function addDelays(
-  candidates: readonly Candidate[],
+/** What the request's prefill adds to the waits of those that arrive behind it, once waiting is the rule. */
+function delayOf(
+  { outlook: pod }: Candidate,
   { nowMs }: PolicyContext,
   waiting: number,
-  terms: Float64Array,
-): void {
-  for (let i = 0; i < candidates.length; i++) {
-    const pod = candidates[i]?.outlook;
-    if (pod === undefined) continue;
-    const row = i * WIDTH;
-    const backlogMs = terms[row + BACKLOG] as number;
-    const prefillMs = terms[row + PREFILL] as number;
-    const utilisation = Math.min(MOST_UTILISATION, pod.work.perMs(nowMs));
-    const behind = (pod.arrivals.perMs(nowMs) * (backlogMs + prefillMs / 2)) / (1 - utilisation);
-    terms[row + DELAY] = prefillMs * Math.min(MOST_DELAY_FACTOR, Math.min(1, waiting) * behind);
-  }
+  backlogMs: number,
+  prefillMs: number,
+): number {
+  if (pod === undefined) return 0;
+  const utilisation = Math.min(MOST_UTILISATION, pod.work.perMs(nowMs));
+  const behind = (pod.arrivals.perMs(nowMs) * (backlogMs + prefillMs / 2)) / (1 - utilisation);
+  return prefillMs * Math.min(MOST_DELAY_FACTOR, Math.min(1, waiting) * behind);
 }
 
 /** `neededTokens` are the prompts of all leases, this request's with them. */
-function memoryPressure(capacityTokens: number | undefined, neededTokens: number): number {
-  if (capacityTokens === undefined || capacityTokens === 0) return 0;
+function memoryPressure(capacityTokens: number, neededTokens: number): number {
+  if (capacityTokens === 0) return 0;
   const excess = neededTokens - capacityTokens;
   return excess <= 0 ? 0 : MEMORY_BASE_MS + (MEMORY_SLOPE_MS * excess) / capacityTokens;
 }
@@ -198,10 +201,10 @@ function memoryPressure(capacityTokens: number | undefined, neededTokens: number
 /** Adds the price of evictions to the costs, cheapest pods first, as long as it can change the choice. */
 function addEvictions(
   request: PolicyRequest,
-  candidates: readonly Candidate[],
+  candidates: Candidates,
   context: PolicyContext,
   cost: Float64Array,
-  terms: Float64Array,
+  evictionsMs: Float64Array | undefined,
 ): void {
   const { outlook } = context;
   if (outlook === undefined) return;
@@ -213,7 +216,7 @@ function addEvictions(
     const base = cost[next] as number;
     if (base === Number.POSITIVE_INFINITY || base >= best + TIE_BAND_MS) break;
     const evictionMs = evictionOf(request, candidates[next] as Candidate, outlook, context.nowMs);
-    terms[next * WIDTH + EVICTION] = evictionMs;
+    if (evictionsMs !== undefined) evictionsMs[next] = evictionMs;
     cost[next] = Number.POSITIVE_INFINITY;
     priced.push(next);
     prices.push(base + evictionMs);
