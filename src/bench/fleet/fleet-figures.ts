@@ -25,14 +25,13 @@ export type RunFigures = {
 };
 
 /** Share of the run's time that fills caches and queues and is not measured. */
-const WARM_UP_SHARE = 0.2;
+export const WARM_UP_SHARE = 0.2;
 const GOOD_TTFT_MS = 2_000;
 const GOOD_TPOT_MS = 50;
 
-/** Figures of a run whose arrivals took `durationMs`. */
-export function runFigures(result: FleetResult, durationMs: number): RunFigures {
+/** Figures of a run whose arrivals took `durationMs`, `warmUpMs` of which are not measured. */
+export function runFigures(result: FleetResult, durationMs: number, warmUpMs: number): RunFigures {
   const { log, prefilledTokens } = result;
-  const warmUpMs = WARM_UP_SHARE * durationMs;
   const ttftMs: number[] = [];
   const lengths: number[] = [];
   let requests = 0;

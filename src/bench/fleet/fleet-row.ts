@@ -77,7 +77,8 @@ export function fleetRow({ cell, traceName, figures }: FleetRuns, base: FleetRun
     failed: total(({ failed }) => failed),
     refused: total(({ refused }) => refused),
     ttftS: {
-      mean: rounded(mean(means)),
+      // Whole milliseconds do not tell policies apart where there is little to wait for.
+      mean: Math.round(10_000 * mean(means)) / 10_000,
       p50: rounded(over(({ ttftS }) => ttftS.p50)),
       p90: rounded(over(({ ttftS }) => ttftS.p90)),
       p99: rounded(over(({ ttftS }) => ttftS.p99)),

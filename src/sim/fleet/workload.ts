@@ -37,6 +37,8 @@ export type Workload = {
       readonly concurrent: number;
       /** No call is made after this. */
       readonly horizonMs: number;
+      /** Each session is played once, all of them from the start; otherwise they come round again, as those of others. */
+      readonly once?: boolean;
     }
 );
 
