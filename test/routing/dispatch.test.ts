@@ -184,7 +184,7 @@ describe("a pass through the queue", () => {
         asked++;
         return choice;
       },
-      waitsForChoice: () => true,
+      waitsForChoice: () => "always",
       promptTokensOf: () => 1_000,
       workOf: () => choice,
       roomTerms: (nowMs) => ({ backlogMs: (pod) => (pod === first ? 1_000 : 0), nowMs, adopting: false }),

@@ -65,7 +65,7 @@ const MATCHED = COLUMNS.indexOf("matchedTokens");
  */
 export const warmpath: Policy = {
   name: "warmpath",
-  waitsForChoice: true,
+  waitsForChoice: "always",
   columns: COLUMNS,
   decide(request, candidates, context) {
     const cost = freshFloats(candidates.length);
