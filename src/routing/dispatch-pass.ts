@@ -12,11 +12,8 @@ import type { QueueRules } from "./routing-rules.ts";
 const MOST_LEFT = 48;
 
 /**
- * A policy that does not weigh the wait for its choice has its requests wait up to so many times the prefill it saves
- * them. More than once, as a miss also evicts what others would find. Mean TTFT of `cache-aware`, `weighted` and
- * `prefix-cache` in s, at 0, 1, 2, 4 and without a bound: recorded agents 0.91 / 0.85 / 1.50, 0.37 / 0.39 / 1.02, 0.40 /
- * 0.40 / 1.03, 0.39 / 0.35 / 1.09, 0.36 / 0.38 / 1.22; chat at a load of 0.55 around 0.44 with any bound, 0.61 / 0.71 /
- * 0.58 without; at 0.70 3.1 / 3.0 / 3.1, 1.9 / 2.1 / 2.6, 1.8 / 1.6 / 2.4, 1.7 / 1.7 / 2.2, 1.8 / 2.5 / 2.3.
+ * Where a policy does not weigh the wait for its choice, a request waits up to so many times the prefill it saves. More
+ * than once, as a miss also evicts what others would find; docs/routing.md has the figures.
  */
 const WAIT_FOR_SAVED = 4;
 
