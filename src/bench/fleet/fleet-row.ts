@@ -28,6 +28,8 @@ export type FleetRow = {
   readonly ttftS: Summary;
   /** Half the range of the mean over seeds. */
   readonly ttftMeanHalfRangeS: number;
+  /** Without router, queue and network. */
+  readonly podTtftMs: number;
   readonly tpotMs: number;
   readonly goodShare: number;
   readonly hitShare: number;
@@ -84,6 +86,7 @@ export function fleetRow({ cell, traceName, figures }: FleetRuns, base: FleetRun
       p99: rounded(over(({ ttftS }) => ttftS.p99)),
     },
     ttftMeanHalfRangeS: rounded((Math.max(...means) - Math.min(...means)) / 2),
+    podTtftMs: rounded(over(({ podTtftMs }) => podTtftMs)),
     tpotMs: rounded(over(({ tpotMs }) => tpotMs)),
     goodShare: rounded(over(({ goodShare }) => goodShare)),
     hitShare: rounded(over(({ hitShare }) => hitShare)),

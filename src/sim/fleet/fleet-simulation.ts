@@ -188,6 +188,7 @@ class FleetSimulation {
         : undefined;
     const arriving = arrivingRequest(index, live, continuation);
     live.engineRequest = arriving;
+    if (Number.isNaN(this.#log.firstTokenMs[index])) this.#log.reachedMs[index] = this.#nowMs;
     if (this.#pods.enqueue(pod, arriving, this.#nowMs)) return;
     this.#router.finish(live, { kind: "failed", hitTokens: 0 }, this.#nowMs);
     this.#refuse(live);
