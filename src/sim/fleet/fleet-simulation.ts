@@ -146,7 +146,8 @@ class FleetSimulation {
     const blocks = blockIds(call, this.#workload, this.#setup.rules.blockTokens, copy);
     const waiting = this.#calls.isClosed ? client : -1;
     const session = `${call.session}-${copy}`;
-    const request = { index, blocks, promptTokens, outputTokens, session, call, copy, client: waiting };
+    const { opening } = call;
+    const request = { index, blocks, promptTokens, outputTokens, session, opening, call, copy, client: waiting };
     this.#live.set(index, { ...request, sentMs: this.#nowMs, pod: undefined, engineRequest: undefined });
     this.#after(this.#setup.routerMs, SEND, index);
   }

@@ -11,6 +11,8 @@ export type FleetCall = {
   readonly runs: Uint32Array;
   /** The conversation it belongs to, as its client would name it. */
   readonly session: number;
+  /** How the conversation begins, where that is known as text. */
+  readonly opening?: string | undefined;
   /** The call whose prompt takes this one's answer along, where the trace tells. */
   readonly next: FleetCall | undefined;
 };
