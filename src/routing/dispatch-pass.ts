@@ -11,6 +11,12 @@ import type { QueueRules } from "./routing-rules.ts";
 /** Requests that may be left waiting in one pass before it ends. */
 const MOST_LEFT = 48;
 
+/**
+ * Where a policy does not weigh the wait for its choice, a request waits up to so many times the prefill it saves. More
+ * than once, as a miss also evicts what others would find; docs/routing.md has the figures.
+ */
+const WAIT_FOR_SAVED = 4;
+
 /** A request that a pass took out of the queue. */
 export type Dispatched = { readonly id: string; readonly result: Placement | RouteRefusal };
 
@@ -108,7 +114,9 @@ export class DispatchPass {
     if (!pods.some((pod) => this.#isOpen(pod))) return undefined;
     const awaited = this.#awaitedSoFar(arrival);
     if (awaited !== undefined && !this.#isOpen(awaited.pod)) return this.#leave(arrival, awaited);
-    return this.#placer.waitsForChoice(arrival) ? this.#openChoice(arrival, pods) : this.#choiceOfOpen(arrival, pods);
+    return this.#placer.waitsForChoice(arrival) === undefined
+      ? this.#choiceOfOpen(arrival, pods)
+      : this.#openChoice(arrival, pods);
   }
 
   /** The pod it was left waiting for in the last pass, if nothing has happened since that could change its mind. */
@@ -124,8 +132,24 @@ export class DispatchPass {
     if (!choice.ok) return choice;
     const { pod, promptTokens } = choice;
     if (this.#isOpen(pod, promptTokens, arrival)) return choice;
+    if (this.#placer.waitsForChoice(arrival) === "while_it_saves") {
+      const other = this.#betterOpen(arrival, choice, pods);
+      if (other !== undefined) return other;
+    }
     const { uncachedTokens } = choice;
     return this.#leave(arrival, { pod, promptTokens, uncachedTokens });
+  }
+
+  /** The policy's choice among the open pods, where waiting for the one it chose costs more than it saves. */
+  #betterOpen(arrival: Arrival, choice: PodChoice, pods: readonly Pod[]): PodChoice | RouteRefusal | undefined {
+    const wanted = { promptTokens: choice.promptTokens, outputTokens: this.#held.outputTokensOf(arrival.request) };
+    const open = pods.filter((pod) => this.#isOpen(pod, choice.promptTokens, arrival));
+    if (open.length === 0) return undefined;
+    const other = this.#placer.choose(arrival, open, this.#nowMs);
+    if (!other.ok) return other;
+    const savedMs = this.#held.prefillMsOf(other) - this.#held.prefillMsOf(choice);
+    const opensInMs = this.#room.opensInMs(choice.pod, wanted);
+    return opensInMs > WAIT_FOR_SAVED * savedMs ? other : undefined;
   }
 
   /** It goes on waiting for a pod, and so do those behind it. */

@@ -108,6 +108,11 @@ export class HeldRequests {
     return choices * Math.min(mostOutputTokens ?? Number.POSITIVE_INFINITY, this.#outputTokens ?? OUTPUT_TOKENS);
   }
 
+  /** How long a prompt takes a pod by itself. */
+  prefillMsOf(work: PromptWork): number {
+    return ownPrefillMs({ ...work, outputTokens: 0 }, this.#workCost());
+  }
+
   /** Takes a request that `pods` have no room for into the queue, or refuses it with a time to come back. */
   offer(arrival: Arrival, work: PromptWork, pods: readonly Pod[], nowMs: number): HeldRequest | RouteRefusal {
     const { id, request } = arrival;

@@ -80,13 +80,13 @@ export class LeaseLedger {
     this.#leases.set(lease.id, lease);
     pod.inFlight++;
     pod.promptTokensInFlight += lease.promptTokens;
-    pod.history.record(nowMs, pod.inFlight);
     if (!terms.firstTokenSeen) {
       if (pod.awaiting.size === 0) pod.headSinceMs = nowMs;
       pod.awaiting.set(lease.id, lease.uncachedTokens);
       pod.awaitingFirstToken++;
       pod.backlogTokens += lease.uncachedTokens;
     }
+    recordLoad(pod, nowMs);
     return lease;
   }
 
@@ -95,6 +95,7 @@ export class LeaseLedger {
     if (lease.firstTokenAtMs !== undefined || this.#leases.get(lease.id) !== lease) return;
     lease.firstTokenAtMs = nowMs;
     this.#leaveBacklog(lease, nowMs);
+    recordLoad(lease.pod, nowMs);
   }
 
   /** The holder is alive. */
@@ -113,7 +114,7 @@ export class LeaseLedger {
     if (lease.firstTokenAtMs === undefined) this.#leaveBacklog(lease, nowMs);
     pod.inFlight--;
     pod.promptTokensInFlight -= lease.promptTokens;
-    pod.history.record(nowMs, pod.inFlight);
+    recordLoad(pod, nowMs);
     return true;
   }
 
@@ -138,4 +139,8 @@ export class LeaseLedger {
     pod.backlogTokens -= lease.uncachedTokens;
     pod.headSinceMs = nowMs;
   }
+}
+
+function recordLoad({ history, inFlight, promptTokensInFlight, backlogTokens }: Pod, nowMs: number): void {
+  history.record(nowMs, inFlight, promptTokensInFlight - backlogTokens);
 }

@@ -1,6 +1,6 @@
 import { foreignLoad, freshGauges } from "./load.ts";
 import type { EngineGauges, Pod } from "./pod.ts";
-import { type SaturationLimits, saturation } from "./saturation.ts";
+import { lackingTokens, type PodLoad, type SaturationLimits, saturation } from "./saturation.ts";
 
 /** What a request asks of a pod. */
 export type WantedRoom = { readonly promptTokens: number; readonly outputTokens: number };
@@ -38,11 +38,29 @@ export class OpenPods {
 
   /** Whether a pod is open to a request; without one, to the smallest. */
   has(pod: Pod, wanted = NO_ROOM): boolean {
-    const { limits, nowMs, backlogMs } = this.#terms;
+    return saturation(this.#loadOf(pod), wanted, this.#terms.limits).free;
+  }
+
+  /** About how long until a pod is open to the request, if nobody else is sent there; endless where nothing tells. */
+  opensInMs(pod: Pod, wanted: WantedRoom): number {
+    const { mostBacklogMs = Number.POSITIVE_INFINITY } = this.#terms.limits;
+    const load = this.#loadOf(pod);
+    const overBacklogMs = Math.max(0, load.backlogMs - mostBacklogMs);
+    const lacking = lackingTokens(load, wanted, this.#terms.limits);
+    if (lacking === 0) return overBacklogMs;
+    const { firstTokenMs, decodeMs, promptTokensInFlight } = pod;
+    if (firstTokenMs === undefined || decodeMs === undefined) return Number.POSITIVE_INFINITY;
+    // Little's law: what is there leaves in the time that requests stay.
+    const leavesInMs = (lacking / promptTokensInFlight) * (firstTokenMs + decodeMs);
+    return Math.max(overBacklogMs, leavesInMs);
+  }
+
+  #loadOf(pod: Pod): PodLoad {
+    const { nowMs, backlogMs } = this.#terms;
     const { inFlight, promptTokensInFlight, backlogTokens, facts } = pod;
     const { capacityTokens } = facts;
-    const kvUsage = freshGauges(pod, nowMs)?.kvUsage;
-    const load = {
+    const share = freshGauges(pod, nowMs)?.kvUsage === undefined ? undefined : pod.kvSharing.share;
+    return {
       inFlight,
       foreign: this.#foreignLoads().get(pod) ?? 0,
       promptTokensInFlight,
@@ -50,9 +68,8 @@ export class OpenPods {
       backlogMs: backlogMs(pod),
       // What is not prefilled yet is not in the engine's figure.
       reportedKvTokens:
-        kvUsage === undefined || capacityTokens === undefined ? undefined : kvUsage * capacityTokens + backlogTokens,
+        share === undefined ? undefined : share * (promptTokensInFlight - backlogTokens) + backlogTokens,
     };
-    return saturation(load, wanted, limits).free;
   }
 
   /** Empty where no pod has too many requests, whatever others have sent there. */

@@ -1,6 +1,7 @@
 import type { ClaimChange } from "./confirmed-claims.ts";
 import { EnginePaceMeter } from "./engine-pace.ts";
 import { InFlightHistory } from "./in-flight-history.ts";
+import { KvSharing } from "./kv-sharing.ts";
 import { PodOutlook } from "./outlook/pod-outlook.ts";
 import type { EngineGauges, Pod, PodFacts } from "./pod.ts";
 import { textHash } from "./rendezvous.ts";
@@ -78,6 +79,11 @@ export class PodRegistry {
       if (gauges !== undefined) {
         pod.gaugesAtMs = nowMs - gauges.ageMs;
         pod.leasesAtGauges = pod.history.at(pod.gaugesAtMs);
+        const { kvUsage } = gauges;
+        const { capacityTokens } = facts;
+        if (kvUsage !== undefined && capacityTokens !== undefined) {
+          pod.kvSharing.observe(kvUsage * capacityTokens, pod.history.startedTokensAt(pod.gaugesAtMs));
+        }
       }
       pod.pace = gauges && pod.paceMeter.observe(gauges, pod.gaugesAtMs);
     }
@@ -139,6 +145,7 @@ export class PodRegistry {
       promptTokensInFlight: 0,
       headSinceMs: nowMs,
       awaiting: new Map(),
+      kvSharing: new KvSharing(),
       history: new InFlightHistory(),
       outlook: new PodOutlook(nowMs),
       hitYield: 1,

@@ -1,5 +1,6 @@
 import type { EnginePace, EnginePaceMeter, EngineTotals } from "./engine-pace.ts";
 import type { InFlightHistory } from "./in-flight-history.ts";
+import type { KvSharing } from "./kv-sharing.ts";
 import type { PodOutlook } from "./outlook/pod-outlook.ts";
 
 /** What an engine last said of itself. An absent gauge is unknown, never zero. */
@@ -54,6 +55,7 @@ export type Pod = {
   gaugesAtMs: number;
   /** Our own leases at that moment. */
   leasesAtGauges: number;
+  readonly kvSharing: KvSharing;
   /** What the engine's totals say of the last minute. */
   pace: EnginePace | undefined;
   paceMeter: EnginePaceMeter;

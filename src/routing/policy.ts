@@ -145,10 +145,11 @@ export type Policy = {
   readonly columns: readonly string[];
   decide(request: PolicyRequest, candidates: Candidates, context: PolicyContext): PolicyDecision;
   /**
-   * It weighs what pods hold of a prompt against what waits there, so that a choice which is not open is worth waiting
-   * for. Others choose among the open pods.
+   * It looks at what pods hold of a prompt, so that a choice which is not open may be worth waiting for. `always`: it
+   * weighs the wait itself. `while_it_saves`: it does not, so a request waits as long as that is in proportion to the
+   * prefill it saves (see dispatch-pass.ts). Without it, the choice is among the open pods.
    */
-  readonly waitsForChoice?: boolean;
+  readonly waitsForChoice?: "always" | "while_it_saves" | undefined;
   /** For blends; absent where the policy does not judge pods one by one. */
   readonly scorer?: Scorer | undefined;
   /** Remembers a placement, after the decision. */

@@ -19,7 +19,7 @@ export const DEFAULT_SATURATION: SaturationLimits = { mostKvShare: 1, mostBacklo
 /** What counts of a pod: a candidate's facts, and its backlog in time as the placing policy reckons it. */
 export type PodLoad = Pick<Candidate, "inFlight" | "foreign" | "promptTokensInFlight" | "capacityTokens"> & {
   readonly backlogMs: number;
-  /** KV tokens in use as the engine tells, where it does: prompts that share a prefix hold it once. */
+  /** KV tokens in use as far as the engine tells, where it does: prompts that share a prefix hold it once. */
   readonly reportedKvTokens?: number | undefined;
 };
 
@@ -39,15 +39,22 @@ export function saturation(
   request: { readonly promptTokens: number; readonly outputTokens: number },
   limits: SaturationLimits,
 ): Saturation {
-  const { mostInFlight, mostKvShare, mostBacklogMs } = limits;
+  const { mostInFlight, mostBacklogMs } = limits;
   const requests = pod.inFlight + pod.foreign;
   if (requests === 0) return FREE;
   if (mostInFlight !== undefined && requests >= mostInFlight) return { free: false, why: "in_flight" };
-  if (mostKvShare !== undefined && pod.capacityTokens !== undefined) {
-    const heldTokens = Math.min(pod.promptTokensInFlight, pod.reportedKvTokens ?? Number.POSITIVE_INFINITY);
-    const wantedTokens = heldTokens + request.promptTokens + request.outputTokens;
-    if (wantedTokens > mostKvShare * pod.capacityTokens) return { free: false, why: "kv_memory" };
-  }
+  if (lackingTokens(pod, request, limits) > 0) return { free: false, why: "kv_memory" };
   if (mostBacklogMs !== undefined && pod.backlogMs >= mostBacklogMs) return { free: false, why: "backlog" };
   return FREE;
+}
+
+/** Tokens of KV memory that have to become free before the request fits; 0 where memory does not bind. */
+export function lackingTokens(
+  { promptTokensInFlight, reportedKvTokens = Number.POSITIVE_INFINITY, capacityTokens }: PodLoad,
+  request: { readonly promptTokens: number; readonly outputTokens: number },
+  { mostKvShare }: SaturationLimits,
+): number {
+  if (mostKvShare === undefined || capacityTokens === undefined) return 0;
+  const heldTokens = Math.min(promptTokensInFlight, reportedKvTokens);
+  return Math.max(0, heldTokens + request.promptTokens + request.outputTokens - mostKvShare * capacityTokens);
 }

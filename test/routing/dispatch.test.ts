@@ -115,6 +115,26 @@ describe("a request whose best pod is not open", () => {
     expect(loadOf()).toEqual(before);
   });
 
+  it("waits in proportion to the prefill it saves where its policy does not weigh the wait", () => {
+    const { ask, held, cold } = warmAndBusy("prefix-cache", 20_000);
+    held(2_001, 20_100, { conversation: 1 });
+    const little = warmAndBusy("prefix-cache", 20_000);
+    expect(little.ask(2_001, 3_000, { conversation: 1 })).toMatchObject({ ok: true, pod: { id: little.cold } });
+    // Who went on to another pod does not stand in the way of those behind.
+    expect(ask(2_002, 2_000)).toMatchObject({ ok: true, pod: { id: cold } });
+  });
+
+  it("does not wait for one whose memory stays full for longer than that", () => {
+    const made = fleet(["a", "b"], "prefix-cache");
+    const warm = made.placed(0, 40_000, { conversation: 1 });
+    made.router.firstToken(warm.leaseId, 1_000, 1_000);
+    made.router.finish(warm.leaseId, { kind: "completed" }, 60_000);
+    const excludedPods = [warm.pod.id === "a" ? "b" : "a"];
+    const { leaseId } = made.placed(60_000, 90_000, { conversation: 1, excludedPods });
+    made.router.firstToken(leaseId, 1_000, 61_000);
+    expect(made.ask(62_000, 40_100, { conversation: 1 })).toMatchObject({ ok: true, pod: { id: excludedPods[0] } });
+  });
+
   it("takes an open one where its policy knows nothing of warm pods", () => {
     const { ask, cold } = warmAndBusy("round-robin", 10_000);
     for (let i = 0; i < 3; i++) expect(ask(2_001 + i, 100)).toMatchObject({ ok: true, pod: { id: cold } });
@@ -127,6 +147,37 @@ describe("a request whose best pod is not open", () => {
     const second = ask(1_400, 20_100, { conversation: 1 });
     expect(second).toMatchObject({ ok: true });
     expect(second.ok && second.pod.id).not.toBe(first.pod.id);
+  });
+});
+
+describe("a pod's KV memory", () => {
+  /** One pod with so many prompts of 10,000 tokens running, which then reports its gauge. */
+  function running(requests: number, kvUsage: number) {
+    const made = fleet(["a"], "least-request");
+    const start = (nowMs: number) => made.router.firstToken(made.placed(nowMs, 10_000).leaseId, 100, nowMs + 100);
+    for (let i = 0; i < requests; i++) start(1_000 * i);
+    const gauges = { running: requests, waiting: 0, kvUsage, ageMs: 0 };
+    const pods = [{ facts: facts("a"), gauges }];
+    made.router.report({ source: "s", instance: "i", sequence: 2, pods, claims: [] }, 5_000);
+    return { ...made, start };
+  }
+
+  it("fills by what has been sent since its gauge was read", () => {
+    const { start, held } = running(1, 0.1);
+    for (let i = 0; i < 8; i++) start(5_100 + 200 * i);
+    held(7_000, 10_000);
+  });
+
+  it("is not taken to be empty because it was when its gauge was read", () => {
+    const { start, held } = running(0, 0);
+    for (let i = 0; i < 9; i++) start(5_100 + 200 * i);
+    held(7_000, 10_000);
+  });
+
+  it("holds more prompts where the engine tells that they share most of it", () => {
+    const { start, placed } = running(4, 0.1);
+    for (let i = 0; i < 12; i++) start(5_100 + 200 * i);
+    expect(placed(8_000, 10_000)).toMatchObject({ ok: true });
   });
 });
 
@@ -184,7 +235,7 @@ describe("a pass through the queue", () => {
         asked++;
         return choice;
       },
-      waitsForChoice: () => true,
+      waitsForChoice: () => "always",
       promptTokensOf: () => 1_000,
       workOf: () => choice,
       roomTerms: (nowMs) => ({ backlogMs: (pod) => (pod === first ? 1_000 : 0), nowMs, adopting: false }),

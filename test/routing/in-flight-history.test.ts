@@ -27,4 +27,11 @@ describe("in-flight history", () => {
     expect(history.busyShare(120_000)).toBeCloseTo((1 - Math.exp(-1)) * Math.exp(-1));
     expect(history.busyShare(1e9)).toBeCloseTo(0);
   });
+
+  it("tells the tokens of a moment beside the count", () => {
+    const history = new InFlightHistory();
+    history.record(1_000, 1, 500);
+    history.record(2_000, 2, 900);
+    expect([0, 1_500, 2_500].map((at) => history.startedTokensAt(at))).toEqual([0, 500, 900]);
+  });
 });

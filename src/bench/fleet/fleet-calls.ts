@@ -1,10 +1,10 @@
-import { loadSegmentHasher } from "../../prefix/segment-hash.ts";
 import type { FleetCall } from "../../sim/fleet/workload.ts";
 import { engineText } from "../traces/engine-text.ts";
-import type { LiveSession } from "../traces/live-session.ts";
+import type { LivePrompt, LiveSession } from "../traces/live-session.ts";
 import { loadSessions } from "../traces/load-sessions.ts";
 import { openTrace } from "../traces/read-trace.ts";
 import type { TraceRow } from "../traces/trace-rows.ts";
+import { byteUnits, type TextUnits, tokenUnits } from "./text-units.ts";
 
 /** A trace as the fleet simulator plays it: sessions of calls, each call with its recorded arrival where there is one. */
 export type FleetTrace = {
@@ -33,6 +33,7 @@ const MOST_THINK_MS = 60_000;
 /** Sessions of fewer calls say nothing about reuse. */
 const LEAST_CALLS = 3;
 const AGENT_UNIT_TOKENS = 64;
+const OPENING_CHARACTERS = 100;
 const MOONCAKE_UNIT_TOKENS = 512;
 /** Where a trace has statistics only, this many requests are drawn from them. */
 const DRAWN_REQUESTS = 10_000;
@@ -51,7 +52,9 @@ export async function readFleetTrace(file: string, options: FleetTraceOptions): 
       await trace.rows.return(undefined);
       const load = { mostTokens: options.mostTokens, drawnRequests: DRAWN_REQUESTS, seed: options.seed };
       const { sessions } = await loadSessions(file, load);
-      return texts(sessions, trace.format === "clientRates" ? "open" : "closed");
+      return trace.format === "clientRates"
+        ? texts(sessions, "open", await byteUnits())
+        : texts(sessions, "closed", tokenUnits());
     }
   }
 }
@@ -162,35 +165,26 @@ async function lengths(rows: AsyncIterable<TraceRow<"lengths">>): Promise<FleetT
   return { unitTokens: AGENT_UNIT_TOKENS, idSpace, kind: "open", sessions };
 }
 
-/** Bytes of text that count as one token, and of one unit. */
-const TOKEN_BYTES = 4;
-const UNIT_BYTES = AGENT_UNIT_TOKENS * TOKEN_BYTES;
-
-/** Recorded texts: units are runs of 256 bytes, named in the order they are first seen. */
-async function texts(recorded: readonly LiveSession[], kind: FleetTrace["kind"]): Promise<FleetTrace> {
-  const hasher = await loadSegmentHasher();
-  const encoder = new TextEncoder();
+/** Texts: units are named in the order they are first seen. */
+function texts(recorded: readonly LiveSession[], kind: FleetTrace["kind"], units: TextUnits): FleetTrace {
   const names = new Map<bigint, number>();
   const sessions = recorded.map(({ calls }, index) =>
     linked(
       calls.map((call): LooseCall => {
-        const bytes = encoder.encode(engineText(call.prompt()));
-        const words = hasher.chain(bytes, 0n, UNIT_BYTES, Number.MAX_SAFE_INTEGER);
+        const prompt = units.of(engineText(call.prompt()));
         const ids: number[] = [];
-        for (let i = 0; i < words.length; i += 2) {
-          const hash = (BigInt(words[i + 1] as number) << 32n) | BigInt(words[i] as number);
+        for (const hash of prompt.hashes) {
           const name = names.get(hash) ?? names.size;
           if (name === names.size) names.set(hash, name);
           ids.push(name);
         }
         const { answer } = call;
-        const outputTokens =
-          answer.kind === "tokens" ? answer.tokens : encoder.encode(answer.text).length / TOKEN_BYTES;
         return {
-          promptTokens: Math.max(1, Math.floor(bytes.length / TOKEN_BYTES)),
-          outputTokens: Math.max(1, Math.ceil(outputTokens)),
+          promptTokens: Math.max(1, prompt.tokens),
+          outputTokens: Math.max(1, answer.kind === "tokens" ? answer.tokens : units.of(answer.text).tokens),
           thinkMs: TEXT_THINK_MS,
           runs: runsOf(ids),
+          opening: openingOf(call.prompt()),
         };
       }),
       index,
@@ -198,11 +192,17 @@ async function texts(recorded: readonly LiveSession[], kind: FleetTrace["kind"])
     ),
   );
   return {
-    unitTokens: AGENT_UNIT_TOKENS,
+    unitTokens: units.unitTokens,
     idSpace: names.size,
     kind,
     sessions: sessions.filter((s) => s.length > 0),
   };
+}
+
+/** As the edge has it: the first characters of the first user message, or of the prompt. */
+function openingOf(prompt: LivePrompt): string | undefined {
+  const text = prompt.kind === "text" ? prompt.text : prompt.messages.find(({ role }) => role === "user")?.content;
+  return text?.slice(0, OPENING_CHARACTERS);
 }
 
 /** Text sets record no usable pauses; this is the median of the recorded agents'. */

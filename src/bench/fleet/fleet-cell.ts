@@ -7,7 +7,7 @@ import { productionRouter } from "../../sim/fleet/production-router.ts";
 import { SCENARIOS, type Scenario } from "../../sim/fleet/scenarios.ts";
 import type { Workload } from "../../sim/fleet/workload.ts";
 import type { FleetTrace } from "./fleet-calls.ts";
-import { type RunFigures, runFigures } from "./fleet-figures.ts";
+import { type RunFigures, runFigures, WARM_UP_SHARE } from "./fleet-figures.ts";
 import type { AskedPolicy } from "./fleet-policies.ts";
 import { type FleetQueue, queueSetup } from "./fleet-queue.ts";
 import { type Demand, fleetWorkload } from "./fleet-workload.ts";
@@ -21,6 +21,9 @@ export type FleetCell = AskedPolicy & {
   readonly engine: EngineProfileName;
   /** KV cache of a pod, as a multiple of the engine's. */
   readonly cacheScale: number;
+  /** How old gauges get, and how late cache events are known; undefined: as in the profile. */
+  readonly scrapeMs?: number | undefined;
+  readonly eventDelayMs?: number | undefined;
   readonly pods: number;
   readonly demand: Demand;
   readonly queue: FleetQueue;
@@ -41,17 +44,21 @@ export function scenarioNamed(name: string): Scenario {
 
 /** Runs one cell on a trace that has been read. */
 export function runFleetCell(cell: FleetCell, trace: FleetTrace): RunFigures {
-  const { pods, seed, policy, cacheScale } = cell;
+  const { pods, seed, policy, cacheScale, scrapeMs, eventDelayMs } = cell;
   const base = engineProfiles[cell.engine];
   const profile = { ...base, kvTokens: base.kvTokens * cacheScale };
   const workload = fleetWorkload(trace, cell.demand, { pods, profile, seed });
   const durationMs = durationOf(workload);
   const setup = {
     ...fleetSetup(cell.profile, profile, pods, seed),
+    ...(scrapeMs !== undefined && { scrapeMs }),
+    ...(eventDelayMs !== undefined && { eventDelayMs }),
     ...scenarioNamed(cell.scenario).changes({ pods, durationMs }),
     pooledCache: policy === "pooled",
   };
-  return runFigures(simulateFleet(workload, setup, routerOf(cell)), durationMs);
+  const result = simulateFleet(workload, setup, routerOf(cell));
+  if (workload.kind === "open" || !workload.once) return runFigures(result, durationMs, WARM_UP_SHARE * durationMs);
+  return runFigures(result, result.log.arrivalMs[result.log.size - 1] ?? 0, 0);
 }
 
 function routerOf({ policy, policyParameters, queue, deadlineMs }: FleetCell): FleetRouterMaker {

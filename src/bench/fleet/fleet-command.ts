@@ -26,7 +26,12 @@ type FleetCommandOptions = {
   readonly seed: number;
   readonly scenario: readonly string[];
   readonly cacheScale: number;
+  readonly kvTokens?: number;
+  readonly scrape?: number;
+  readonly eventDelay?: number;
   readonly horizon: number;
+  readonly think?: number;
+  readonly once?: true;
   readonly mostTokens: number;
   readonly document?: string;
   readonly json?: true;
@@ -79,7 +84,12 @@ export function fleetCommand(): Command {
       ["steady"],
     )
     .option("--cache-scale <x>", "KV cache of a pod, as a multiple of the engine's", positiveNumber, 1)
+    .option("--kv-tokens <n>", "KV cache of a pod in tokens, in place of --cache-scale", wholeNumber(1))
+    .option("--scrape <ms>", "time between two looks at an engine's gauges (default: the profile's)", positiveNumber)
+    .option("--event-delay <ms>", "until cache events are known (default: the profile's)", positiveNumber)
     .option("--horizon <s>", "closed loop: simulated seconds", positiveNumber, 1_500)
+    .option("--think <s>", "closed loop: pause before each call, in place of the trace's own", positiveNumber)
+    .option("--once", "closed loop: each session once, all of them from the start, and every call counts")
     .option("--most-tokens <n>", "recorded sessions end before a call longer than this", wholeNumber(1), 120_000)
     .option("--document <file>", "also put tables and plots into this Markdown file, between its two marks")
     .option("--json", "print the result as one line of JSON")
@@ -91,7 +101,10 @@ async function fleet(options: FleetCommandOptions): Promise<void> {
   const plan = await fleetPlan({
     ...options,
     trace: options.trace ?? [undefined],
+    scrapeMs: options.scrape,
+    eventDelayMs: options.eventDelay,
     horizonMs: 1_000 * options.horizon,
+    thinkMs: options.think === undefined ? undefined : 1_000 * options.think,
     deadlineMs: options.deadline === undefined ? undefined : 1_000 * options.deadline,
   });
   const rows = await runFleet(plan, options.vs ?? options.policy[0]?.policy);

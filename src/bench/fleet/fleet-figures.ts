@@ -10,6 +10,8 @@ export type RunFigures = {
   /** No pod could take them, or the queue did not. Their time to first token is the run's. */
   readonly refused: number;
   readonly ttftS: Summary;
+  /** Mean time from reaching the pod to the first token: without router, queue and network. */
+  readonly podTtftMs: number;
   /** Mean time per output token after the first. */
   readonly tpotMs: number;
   /** Requests with their first token within 2 s and a token every 50 ms after it, of all. */
@@ -25,14 +27,13 @@ export type RunFigures = {
 };
 
 /** Share of the run's time that fills caches and queues and is not measured. */
-const WARM_UP_SHARE = 0.2;
+export const WARM_UP_SHARE = 0.2;
 const GOOD_TTFT_MS = 2_000;
 const GOOD_TPOT_MS = 50;
 
-/** Figures of a run whose arrivals took `durationMs`. */
-export function runFigures(result: FleetResult, durationMs: number): RunFigures {
+/** Figures of a run whose arrivals took `durationMs`, `warmUpMs` of which are not measured. */
+export function runFigures(result: FleetResult, durationMs: number, warmUpMs: number): RunFigures {
   const { log, prefilledTokens } = result;
-  const warmUpMs = WARM_UP_SHARE * durationMs;
   const ttftMs: number[] = [];
   const lengths: number[] = [];
   let requests = 0;
@@ -40,6 +41,7 @@ export function runFigures(result: FleetResult, durationMs: number): RunFigures 
   let failed = 0;
   let good = 0;
   let tpotMs = 0;
+  let podTtftMs = 0;
   let hitTokens = 0;
   let promptTokens = 0;
   for (let i = 0; i < log.size; i++) {
@@ -55,6 +57,7 @@ export function runFigures(result: FleetResult, durationMs: number): RunFigures 
       continue;
     }
     ttftMs.push(firstTokenMs - arrivalMs);
+    podTtftMs += firstTokenMs - (log.reachedMs[i] as number);
     if (Number.isNaN(endMs)) {
       failed++;
       continue;
@@ -74,6 +77,7 @@ export function runFigures(result: FleetResult, durationMs: number): RunFigures 
     failed,
     refused,
     ttftS: { mean: mean(ttftMs) / 1_000, p50: seconds(0.5), p90: seconds(0.9), p99: seconds(0.99) },
+    podTtftMs: requests === refused ? 0 : podTtftMs / (requests - refused),
     tpotMs: answered === 0 ? 0 : tpotMs / answered,
     goodShare: requests === 0 ? 0 : good / requests,
     hitShare: promptTokens === 0 ? 0 : hitTokens / promptTokens,

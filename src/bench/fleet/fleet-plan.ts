@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { EngineProfileName } from "../../sim/engine/step-time.ts";
+import { type EngineProfileName, engineProfiles } from "../../sim/engine/step-time.ts";
 import type { FleetProfileName } from "../../sim/fleet/fleet-setup.ts";
 import { openTrace } from "../traces/read-trace.ts";
 import type { TraceFormat } from "../traces/trace-rows.ts";
@@ -15,6 +15,10 @@ export type FleetRequestedRuns = {
   readonly profile: FleetProfileName;
   readonly engine: EngineProfileName;
   readonly cacheScale: number;
+  /** KV cache of a pod; goes before `cacheScale`. */
+  readonly kvTokens?: number | undefined;
+  readonly scrapeMs?: number | undefined;
+  readonly eventDelayMs?: number | undefined;
   readonly pods: readonly number[];
   readonly load?: readonly number[] | undefined;
   readonly sessionsPerPod?: readonly number[] | undefined;
@@ -24,6 +28,8 @@ export type FleetRequestedRuns = {
   readonly seeds: number;
   readonly seed: number;
   readonly horizonMs: number;
+  readonly thinkMs?: number | undefined;
+  readonly once?: boolean | undefined;
   readonly mostTokens: number;
 };
 
@@ -48,8 +54,11 @@ export async function fleetPlan(asked: FleetRequestedRuns): Promise<FleetPlan> {
     for (const scenario of asked.scenario) {
       for (const pods of asked.pods) {
         for (const demand of demands(asked, scenario, open)) {
-          const { profile, engine, cacheScale, mostTokens, deadlineMs } = asked;
-          const common = { trace, scenario, profile, engine, cacheScale, pods, demand, mostTokens, deadlineMs };
+          const { profile, engine, kvTokens, mostTokens, deadlineMs, scrapeMs, eventDelayMs } = asked;
+          const cacheScale = kvTokens === undefined ? asked.cacheScale : kvTokens / engineProfiles[engine].kvTokens;
+          const knowledge = { scrapeMs, eventDelayMs };
+          const fleet = { profile, engine, cacheScale, pods, ...knowledge };
+          const common = { trace, scenario, ...fleet, demand, mostTokens, deadlineMs };
           const cells = queuedPolicies(asked).map((run) =>
             Array.from({ length: asked.seeds }, (_, i) => ({ ...common, ...run, seed: asked.seed + i })),
           );
@@ -76,7 +85,7 @@ async function isOpen(file: string): Promise<boolean> {
 
 function demands(asked: FleetRequestedRuns, scenario: string, open: boolean): Demand[] {
   const usual = scenarioNamed(scenario).demand;
-  const { load, sessionsPerPod, horizonMs } = asked;
+  const { load, sessionsPerPod, horizonMs, thinkMs, once } = asked;
   if (open) {
     if (sessionsPerPod !== undefined && load === undefined) throw new Error("an open-loop trace takes --load");
     return (load ?? [usual?.load ?? USUAL_LOAD]).map((each) => ({ kind: "load", load: each }));
@@ -86,5 +95,7 @@ function demands(asked: FleetRequestedRuns, scenario: string, open: boolean): De
     kind: "sessions",
     perPod,
     horizonMs,
+    thinkMs,
+    once,
   }));
 }

@@ -28,6 +28,8 @@ export type FleetRow = {
   readonly ttftS: Summary;
   /** Half the range of the mean over seeds. */
   readonly ttftMeanHalfRangeS: number;
+  /** Without router, queue and network. */
+  readonly podTtftMs: number;
   readonly tpotMs: number;
   readonly goodShare: number;
   readonly hitShare: number;
@@ -77,12 +79,14 @@ export function fleetRow({ cell, traceName, figures }: FleetRuns, base: FleetRun
     failed: total(({ failed }) => failed),
     refused: total(({ refused }) => refused),
     ttftS: {
-      mean: rounded(mean(means)),
+      // Whole milliseconds do not tell policies apart where there is little to wait for.
+      mean: Math.round(10_000 * mean(means)) / 10_000,
       p50: rounded(over(({ ttftS }) => ttftS.p50)),
       p90: rounded(over(({ ttftS }) => ttftS.p90)),
       p99: rounded(over(({ ttftS }) => ttftS.p99)),
     },
     ttftMeanHalfRangeS: rounded((Math.max(...means) - Math.min(...means)) / 2),
+    podTtftMs: rounded(over(({ podTtftMs }) => podTtftMs)),
     tpotMs: rounded(over(({ tpotMs }) => tpotMs)),
     goodShare: rounded(over(({ goodShare }) => goodShare)),
     hitShare: rounded(over(({ hitShare }) => hitShare)),

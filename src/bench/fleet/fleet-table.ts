@@ -28,7 +28,7 @@ export function bySetting(rows: readonly FleetRow[]): FleetRow[][] {
 /** A setting in words. */
 export function settingTitle(row: FleetRow): string {
   const demand = row.load === null ? `${row.sessionsPerPod} sessions a pod` : `load ${fixed(row.load, 2)}`;
-  const cache = row.cacheScale === 1 ? "" : `, cache x${row.cacheScale}`;
+  const cache = row.cacheScale === 1 ? "" : `, cache x${Number(row.cacheScale.toPrecision(3))}`;
   return `${row.trace}, ${row.scenario}, ${row.pods} pods, ${demand}, ${row.engine}${cache}, profile ${row.profile}`;
 }
 

@@ -9,7 +9,15 @@ export type Demand =
   /** Work of all prompts, prefilled cold, as a share of the pods' time. */
   | { readonly kind: "load"; readonly load: number }
   /** Sessions at a time. */
-  | { readonly kind: "sessions"; readonly perPod: number; readonly horizonMs: number };
+  | {
+      readonly kind: "sessions";
+      readonly perPod: number;
+      readonly horizonMs: number;
+      /** In place of the trace's own pauses. */
+      readonly thinkMs?: number | undefined;
+      /** Each session is played once, and every call counts. */
+      readonly once?: boolean | undefined;
+    };
 
 /** Pods that one copy of an open trace is meant for; larger fleets get several, which share nothing. */
 const PODS_PER_COPY = 8;
@@ -23,13 +31,15 @@ export function fleetWorkload(
 ): Workload {
   const { unitTokens, idSpace, sessions } = trace;
   if (demand.kind === "sessions") {
+    const { perPod, horizonMs, thinkMs, once = false } = demand;
     return {
       unitTokens,
       idSpace,
       kind: "closed",
-      sessions: sessions.map((calls) => calls.map(({ call }) => call)),
-      concurrent: Math.max(1, Math.round(demand.perPod * fleet.pods)),
-      horizonMs: demand.horizonMs,
+      sessions: sessions.map((calls) => calls.map(({ call }) => (thinkMs === undefined ? call : { ...call, thinkMs }))),
+      concurrent: Math.max(1, Math.round(perPod * fleet.pods)),
+      horizonMs,
+      once,
     };
   }
   return { unitTokens, idSpace, kind: "open", arrivals: openArrivals(sessions.flat(), demand.load, fleet) };

@@ -38,9 +38,10 @@ export async function playPolicy(stack: Stack, options: PlayOptions): Promise<Pl
   const client = new LoadClient({ url, apiKey, timeoutMs: CALL_TIMEOUT_MS, nowMs: () => performance.now() });
   const random = randomStream(options.seed);
   const played: PlayedCall[] = [];
+  const sessionOf = new Map(sessions.flatMap(({ id, calls }) => calls.map((call) => [call, id] as const)));
   const play = async (call: LiveCall): Promise<void> => {
     const abort = plannedAbort(options.abortShare, random);
-    const headers = { "routing-strategy": policy };
+    const headers = { "routing-strategy": policy, "x-session-id": sessionOf.get(call) ?? "" };
     const outcome = await client.call({ ...callRequest(call, model), headers, abort });
     played.push({ call, outcome: checked(call, outcome) });
     options.onCall?.(played.length);

@@ -23,7 +23,7 @@ export type PolicyRow = {
   /** As the clients measured it: from sending to the first content token. */
   readonly clientTtftMs: Summary;
   /** From a request's arrival at the edge to its lease. */
-  readonly routerMs: { readonly p50: number; readonly p99: number };
+  readonly routerMs: { readonly mean: number; readonly p50: number; readonly p99: number };
   /** Clients' mean TTFT less the engines': edge, network and the engine's own HTTP, in wall ms. */
   readonly overheadMs: number;
   readonly durationS: number;
@@ -82,7 +82,11 @@ export function policyRow(run: PolicyRun): PolicyRow {
     predictedHitShare: rounded4(predictedHitShare(played)),
     ttftMs,
     clientTtftMs,
-    routerMs: { p50: rounded(percentile(router, 0.5)), p99: rounded(percentile(router, 0.99)) },
+    routerMs: {
+      mean: rounded(mean(router)),
+      p50: rounded(percentile(router, 0.5)),
+      p99: rounded(percentile(router, 0.99)),
+    },
     overheadMs: rounded(mean(wallTtft) - ttftMs.mean / timeScale),
     durationS,
     podRows: podRows(played, engines, timeScale),

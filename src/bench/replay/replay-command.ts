@@ -1,5 +1,6 @@
 import path from "node:path";
 import { Command, Option } from "commander";
+import { policyNames } from "../../routing/policies/registry.ts";
 import { loadQwenTokenizer } from "../../sim/engine/qwen-tokenizer.ts";
 import { finishCommand } from "../report/finish-command.ts";
 import { names, positiveNumber, share, wholeNumber } from "../report/option-values.ts";
@@ -27,6 +28,7 @@ type ReplayCommandOptions = {
   readonly timeScale: number;
   readonly requests?: number;
   readonly events: "on" | "off";
+  readonly queue: "on" | "off";
   readonly arrivals: (typeof ARRIVALS)[number];
   readonly rate: number;
   readonly abortShare: number;
@@ -40,7 +42,7 @@ export function replayCommand(): Command {
   return new Command("replay")
     .description("play a trace on a live stack of simulated engines: hit share, TTFT and load truth per policy")
     .requiredOption("--trace <file>", "JSON lines, gzip'd or not; the format is told by its fields")
-    .option("--policy <names>", "policies, separated by commas", names, ["warmpath", "round-robin"])
+    .option("--policy <names>", "policies, separated by commas, or all", policies, ["warmpath", "round-robin"])
     .option("--pods <n>", "simulated engines", wholeNumber(1), 4)
     .option("--sessions <n>", "sessions at a time", wholeNumber(1), 16)
     .option(
@@ -52,6 +54,7 @@ export function replayCommand(): Command {
     .option("--time-scale <x>", "simulated time runs x times faster than the clock", positiveNumber, 4)
     .option("--requests <n>", "requests to play (default: by format, for a run of a few minutes)", wholeNumber(1))
     .addOption(new Option("--events <on|off>", "KV events of the engines").choices(["on", "off"]).default("on"))
+    .addOption(new Option("--queue <on|off>", "the router's queue").choices(["on", "off"]).default("on"))
     .addOption(new Option("--arrivals <kind>", "how requests arrive").choices(ARRIVALS).default("sessions"))
     .option("--rate <perS>", "arrivals a second of simulated time, for --arrivals poisson", positiveNumber, 4)
     .option("--abort-share <share>", "share of requests whose client leaves early, by FIN or RST", share, 0)
@@ -97,6 +100,7 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
         maxModelLen: Math.max(USUAL_MODEL_LEN, demand.longestTokens + BLOCK_TOKENS),
         timeScale,
         kvEvents: options.events === "on",
+        queue: options.queue === "on",
         abortShare,
         seed,
         signal,
@@ -106,4 +110,8 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
   const notes = [cacheNote, ...POLICY_ROW_NOTES];
   const measured = { command: "replay", seed, startedAtMs, brokenInvariants: broken, notes, rows };
   await finishCommand(measured, options.json === true, () => policyTable(rows));
+}
+
+function policies(text: string): string[] {
+  return text === "all" ? policyNames() : names(text);
 }

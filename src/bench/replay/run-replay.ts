@@ -6,6 +6,10 @@ import type { PolicyRow } from "./policy-row.ts";
 import type { ReplayPlan } from "./replay-plan.ts";
 
 const MODEL = "qwen3-8b";
+/** The collector's usual time between two looks at an engine. */
+const SCRAPE_INTERVAL_MS = 1_000;
+/** It does not look more often. */
+const LEAST_SCRAPE_INTERVAL_MS = 100;
 
 /** How a plan is put on a live stack. */
 export type ReplayOptions = {
@@ -19,6 +23,8 @@ export type ReplayOptions = {
   readonly maxModelLen: number;
   readonly timeScale: number;
   readonly kvEvents: boolean;
+  /** Whether requests wait in the router for a pod. */
+  readonly queue: boolean;
   readonly abortShare: number;
   readonly seed: number;
   readonly signal: AbortSignal;
@@ -32,11 +38,15 @@ export async function runReplay(
 ): Promise<{ readonly rows: readonly ReplayRow[]; readonly broken: readonly string[] }> {
   const { bundle, plan, trace, pods, kvTokens, maxModelLen, timeScale, kvEvents, abortShare, seed, signal } = options;
   const engines = { count: pods, model: MODEL, kvTokens, maxModelLen, timeScale, seed, kvEvents };
+  // Gauges are to be as old as in production in the time of the engines, not of the clock.
+  const scrapeIntervalMs = Math.max(LEAST_SCRAPE_INTERVAL_MS, Math.round(SCRAPE_INTERVAL_MS / timeScale));
+  const collectorArgs = ["--scrape-interval-ms", `${scrapeIntervalMs}`];
+  const settings = { queue: { enabled: options.queue } };
   const rows: ReplayRow[] = [];
   const broken: string[] = [];
   for (const policy of options.policies) {
     progress(`${policy}: starting the stack ...`);
-    const stack = await startStack({ bundle, engines, edgePort: 0, signal });
+    const stack = await startStack({ bundle, engines, settings, collectorArgs, edgePort: 0, signal });
     try {
       const { sessions, drive, demand } = plan;
       const onCall = quarters(demand.calls, (done) => progress(`${policy}: ${done} of ${demand.calls} requests`));

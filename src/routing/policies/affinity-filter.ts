@@ -25,7 +25,7 @@ export const affinityFilter = definePolicy(
   },
   (parameters) => ({
     name: "affinity-filter",
-    waitsForChoice: true,
+    waitsForChoice: "while_it_saves",
     columns: ["hitShare", "ttftMs", "tokenLoadScore", "kept"],
     decide(request, candidates, { random, rates }) {
       const { hitShare, mostPenaltyMs, fullTokens, explorationProbability, lookahead } = parameters;

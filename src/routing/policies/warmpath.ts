@@ -67,7 +67,7 @@ const scratch = new ScratchColumns(["costMs", "backlogMs"]);
  */
 export const warmpath: Policy = {
   name: "warmpath",
-  waitsForChoice: true,
+  waitsForChoice: "always",
   columns: COLUMNS,
   decide(request, candidates, context) {
     const costMs = costsOf(request, candidates, context);

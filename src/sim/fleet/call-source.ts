@@ -21,6 +21,8 @@ export class CallSource {
   readonly #copies: number[] = [];
   readonly #positions: number[] = [];
   #arrivals = 0;
+  /** Clients that will make another call, now or later. */
+  #clientsLeft = 0;
 
   constructor(workload: Workload, seed: number) {
     this.#workload = workload;
@@ -44,19 +46,23 @@ export class CallSource {
       const first = workload.arrivals[0];
       return first === undefined ? [] : [{ atMs: first.atMs, client: 0 }];
     }
-    return Array.from({ length: workload.concurrent }, (_, client) => {
+    const { concurrent, once, sessions } = workload;
+    this.#clientsLeft = once ? Math.min(concurrent, sessions.length) : concurrent;
+    return Array.from({ length: this.#clientsLeft }, (_, client) => {
       this.#beginSession(client);
-      return { atMs: this.#random() * STAGGER_MS, client };
+      return { atMs: once ? 0 : this.#random() * STAGGER_MS, client };
     });
   }
 
   /** Whether calls may come after this moment. */
   hasMore(nowMs: number): boolean {
     const workload = this.#workload;
-    return workload.kind === "open" ? this.#arrivals < workload.arrivals.length : nowMs < workload.horizonMs;
+    return workload.kind === "open"
+      ? this.#arrivals < workload.arrivals.length
+      : this.#clientsLeft > 0 && nowMs < workload.horizonMs;
   }
 
-  /** The client's next call, made now; undefined after the horizon. */
+  /** The client's next call, made now; undefined after the horizon, and where its last session is over. */
   take(client: number, nowMs: number): NextCall | undefined {
     const workload = this.#workload;
     if (workload.kind === "open") {
@@ -66,7 +72,11 @@ export class CallSource {
     }
     if (nowMs >= workload.horizonMs) return undefined;
     const at = this.#positions[client] as number;
-    const call = this.#sessions[client]?.[at] as FleetCall;
+    const call = this.#sessions[client]?.[at];
+    if (call === undefined) {
+      this.#clientsLeft--;
+      return undefined;
+    }
     this.#positions[client] = at + 1;
     return { call, copy: this.#copies[client] as number, following: undefined };
   }
@@ -79,7 +89,8 @@ export class CallSource {
   }
 
   #beginSession(client: number): void {
-    const { sessions } = this.#workload as Extract<Workload, { kind: "closed" }>;
+    const { sessions, once } = this.#workload as Extract<Workload, { kind: "closed" }>;
+    if (once && this.#sessionsBegun === sessions.length) return;
     const begun = this.#sessionsBegun++;
     this.#sessions[client] = sessions[this.#order[begun % sessions.length] as number] as readonly FleetCall[];
     // Sessions that come round again belong to other users: they share nothing with the first ones.

@@ -9,6 +9,8 @@ export type RoutedRequest = {
   readonly promptTokens: number;
   /** The conversation's name. */
   readonly session: string;
+  /** How the conversation begins. */
+  readonly opening?: string | undefined;
   /** Known to no real router. */
   readonly outputTokens: number;
 };

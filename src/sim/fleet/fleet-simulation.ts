@@ -146,7 +146,8 @@ class FleetSimulation {
     const blocks = blockIds(call, this.#workload, this.#setup.rules.blockTokens, copy);
     const waiting = this.#calls.isClosed ? client : -1;
     const session = `${call.session}-${copy}`;
-    const request = { index, blocks, promptTokens, outputTokens, session, call, copy, client: waiting };
+    const { opening } = call;
+    const request = { index, blocks, promptTokens, outputTokens, session, opening, call, copy, client: waiting };
     this.#live.set(index, { ...request, sentMs: this.#nowMs, pod: undefined, engineRequest: undefined });
     this.#after(this.#setup.routerMs, SEND, index);
   }
@@ -188,6 +189,7 @@ class FleetSimulation {
         : undefined;
     const arriving = arrivingRequest(index, live, continuation);
     live.engineRequest = arriving;
+    if (Number.isNaN(this.#log.firstTokenMs[index])) this.#log.reachedMs[index] = this.#nowMs;
     if (this.#pods.enqueue(pod, arriving, this.#nowMs)) return;
     this.#router.finish(live, { kind: "failed", hitTokens: 0 }, this.#nowMs);
     this.#refuse(live);

@@ -79,6 +79,9 @@ class ProductionRouter implements FleetRouter {
       promptBytes: request.promptTokens * BYTES_PER_TOKEN,
       choices: 1,
       session: request.session,
+      // All requests come with the same API key.
+      user: "client",
+      opening: request.opening,
       origin: this.#regionOf(request.index),
       deadlineMs: this.#setup.deadlineMs,
     };

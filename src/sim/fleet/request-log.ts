@@ -2,6 +2,8 @@
 export class RequestLog {
   #size = 0;
   arrivalMs = new Float64Array(1024);
+  /** When it reached the pod that its first token came from. */
+  reachedMs = new Float64Array(1024);
   firstTokenMs = new Float64Array(1024);
   endMs = new Float64Array(1024);
   promptTokens = new Uint32Array(1024);
@@ -19,6 +21,7 @@ export class RequestLog {
     if (this.#size === this.arrivalMs.length) this.#grow();
     const index = this.#size++;
     this.arrivalMs[index] = arrivalMs;
+    this.reachedMs[index] = Number.NaN;
     this.firstTokenMs[index] = Number.NaN;
     this.endMs[index] = Number.NaN;
     this.promptTokens[index] = promptTokens;
@@ -30,6 +33,7 @@ export class RequestLog {
   #grow(): void {
     const size = 2 * this.arrivalMs.length;
     this.arrivalMs = into(new Float64Array(size), this.arrivalMs);
+    this.reachedMs = into(new Float64Array(size), this.reachedMs);
     this.firstTokenMs = into(new Float64Array(size), this.firstTokenMs);
     this.endMs = into(new Float64Array(size), this.endMs);
     this.promptTokens = into(new Uint32Array(size), this.promptTokens);

@@ -11,6 +11,8 @@ export type FleetCall = {
   readonly runs: Uint32Array;
   /** The conversation it belongs to, as its client would name it. */
   readonly session: number;
+  /** How the conversation begins, where that is known as text. */
+  readonly opening?: string | undefined;
   /** The call whose prompt takes this one's answer along, where the trace tells. */
   readonly next: FleetCall | undefined;
 };
@@ -37,6 +39,8 @@ export type Workload = {
       readonly concurrent: number;
       /** No call is made after this. */
       readonly horizonMs: number;
+      /** Each session is played once, all of them from the start; otherwise they come round again, as those of others. */
+      readonly once?: boolean;
     }
 );
 

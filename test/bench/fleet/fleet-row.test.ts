@@ -27,6 +27,7 @@ function figures(meanS: number): RunFigures {
     failed: 0,
     refused: 1,
     ttftS: { mean: meanS, p50: meanS, p90: meanS, p99: 2 * meanS },
+    podTtftMs: 900,
     tpotMs: 20,
     goodShare: 0.9,
     hitShare: 0.5,

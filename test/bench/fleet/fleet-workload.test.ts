@@ -35,6 +35,15 @@ describe("readFleetTrace", () => {
     }
   });
 
+  it("has recorded texts in the tokens of the simulated engines, and their openings", async () => {
+    const { sessions, unitTokens } = await read("toolchat_text_a");
+    const calls = sessions.flat().map(({ call }) => call);
+    expect([unitTokens, calls.length]).toEqual([16, 1_398]);
+    expect(calls.reduce((sum, { promptTokens }) => sum + promptTokens, 0)).toBe(4_022_205);
+    expect(new Set(sessions[0]?.map(({ call }) => call.opening)).size).toBe(1);
+    expect(new Set(calls.map(({ opening }) => opening)).size).toBeGreaterThan(50);
+  });
+
   it("reads every other kind of trace", async () => {
     for (const [name, kind] of [
       ["mooncake_synthetic_part1", "open"],

@@ -69,6 +69,14 @@ describe.each(POLICIES)("the production router with $name", ({ name }) => {
 });
 
 describe("simulateFleet", () => {
+  it("plays each session once on demand, all of them from the start", () => {
+    const workload: Workload = { ...closed, once: true, horizonMs: Number.POSITIVE_INFINITY };
+    const result = simulateFleet(workload, fleetSetup("fine", profile, PODS, 1), productionRouter("least-request"));
+    expectAllEnded(result);
+    expect(result.log.size).toBe(sessions.flat().length);
+    expect([...result.log.arrivalMs.subarray(0, 13)].filter((atMs) => atMs === 0)).toHaveLength(12);
+  });
+
   it.each(SCENARIOS)("loses no request: $name", ({ changes }) => {
     const change = changes({ pods: PODS, durationMs: HORIZON_MS });
     expectAllEnded(played(productionRouter("warmpath"), change));
