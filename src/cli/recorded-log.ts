@@ -110,11 +110,12 @@ const lineSchema: z.ZodType<RecordedDecision> = z
       .object({
         prefill: z.object({ tokenMs: z.number(), pairMs: z.number() }),
         arrivalsPerMs: z.number(),
+        workPerMs: figure,
         shared: z.boolean().optional(),
         networkMs: z.array(z.tuple([z.string(), z.number()])),
       })
       .optional(),
-    heldPerPod: figure,
+    holdsRequests: z.boolean().optional(),
     candidates: z.array(candidateSchema).min(1),
     memory: z.object({
       lastChosen: text,

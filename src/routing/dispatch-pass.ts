@@ -114,9 +114,7 @@ export class DispatchPass {
     if (!pods.some((pod) => this.#isOpen(pod))) return undefined;
     const awaited = this.#awaitedSoFar(arrival);
     if (awaited !== undefined && !this.#isOpen(awaited.pod)) return this.#leave(arrival, awaited);
-    return this.#placer.waitsForChoice(arrival) === undefined
-      ? this.#choiceOfOpen(arrival, pods)
-      : this.#openChoice(arrival, pods);
+    return this.#placer.waitsForChoice(arrival) ? this.#openChoice(arrival, pods) : this.#choiceOfOpen(arrival, pods);
   }
 
   /** The pod it was left waiting for in the last pass, if nothing has happened since that could change its mind. */
@@ -132,10 +130,8 @@ export class DispatchPass {
     if (!choice.ok) return choice;
     const { pod, promptTokens } = choice;
     if (this.#isOpen(pod, promptTokens, arrival)) return choice;
-    if (this.#placer.waitsForChoice(arrival) === "while_it_saves") {
-      const other = this.#betterOpen(arrival, choice, pods);
-      if (other !== undefined) return other;
-    }
+    const other = this.#betterOpen(arrival, choice, pods);
+    if (other !== undefined) return other;
     const { uncachedTokens } = choice;
     return this.#leave(arrival, { pod, promptTokens, uncachedTokens });
   }

@@ -3,7 +3,6 @@ import type { PromptWork } from "./held-requests.ts";
 import type { RoomTerms } from "./open-pods.ts";
 import type { Placement, RouteRefusal, RouteRequest } from "./placement.ts";
 import type { Pod } from "./pod.ts";
-import type { Policy } from "./policy.ts";
 
 /** The pod that a policy chose for a request, and what the request comes to there. */
 export type PodChoice = PromptWork & {
@@ -20,7 +19,7 @@ export type Placer = {
   /** Lets the policy choose among the pods, which are not none. */
   readonly choose: (arrival: Arrival, pods: readonly Pod[], nowMs: number) => PodChoice | RouteRefusal;
   /** Whether it goes on waiting where the pod that its policy chooses is not open. */
-  readonly waitsForChoice: (arrival: Arrival) => Policy["waitsForChoice"];
+  readonly waitsForChoice: (arrival: Arrival) => boolean;
   /** About how long the prompt is, without a look at the index. */
   readonly promptTokensOf: (request: RouteRequest) => number;
   /** What the prompt comes to on the pod that holds most of it. */

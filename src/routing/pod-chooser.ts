@@ -105,7 +105,7 @@ export class PodChooser {
       retried,
       nowMs,
       adopting: isAdopting(this.#state, nowMs),
-      heldPerPod: held.isEnabled ? held.queued / field.columns.pods.length : undefined,
+      holdsRequests: held.isEnabled,
       outlook: { account: outlook, ...continuation },
     };
   }

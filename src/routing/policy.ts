@@ -97,8 +97,8 @@ export type PolicyContext = {
   readonly nowMs: number;
   readonly memory: PolicyMemoryView;
   readonly outlook?: RequestOutlook | undefined;
-  /** Requests that wait in the router, by the pods they may go to; undefined where none are ever held. */
-  readonly heldPerPod?: number | undefined;
+  /** Requests that no pod has room for wait in the router, instead of being sent all the same. */
+  readonly holdsRequests?: boolean | undefined;
 };
 
 /**
@@ -145,11 +145,10 @@ export type Policy = {
   readonly columns: readonly string[];
   decide(request: PolicyRequest, candidates: Candidates, context: PolicyContext): PolicyDecision;
   /**
-   * It looks at what pods hold of a prompt, so that a choice which is not open may be worth waiting for. `always`: it
-   * weighs the wait itself. `while_it_saves`: it does not, so a request waits as long as that is in proportion to the
-   * prefill it saves (see dispatch-pass.ts). Without it, the choice is among the open pods.
+   * It looks at what pods hold of a prompt, so that a choice which is not open may be worth waiting for: as long as the
+   * wait is in proportion to the prefill it saves (see dispatch-pass.ts). Others choose among the open pods.
    */
-  readonly waitsForChoice?: "always" | "while_it_saves" | undefined;
+  readonly waitsForChoice?: boolean;
   /** For blends; absent where the policy does not judge pods one by one. */
   readonly scorer?: Scorer | undefined;
   /** Remembers a placement, after the decision. */

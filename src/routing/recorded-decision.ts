@@ -32,8 +32,8 @@ export type RecordedDecision = {
   readonly rates: LearnedRates;
   /** What was known of the flow (see outlook/forecast.ts). */
   readonly flow?: RecordedFlow | undefined;
-  /** Requests that waited in the router, by its pods; absent where none are ever held. */
-  readonly heldPerPod?: number | undefined;
+  /** Requests without room waited in the router. */
+  readonly holdsRequests?: boolean | undefined;
   readonly candidates: readonly RecordedCandidate[];
   readonly memory: RecordedMemory;
   /** What the policy drew at random, in turn. */
@@ -51,6 +51,8 @@ export type RecordedDecision = {
 export type RecordedFlow = {
   readonly prefill: PrefillRates;
   readonly arrivalsPerMs: number;
+  /** Prefill work sent to the whole fleet. Absent in logs of before it was counted. */
+  readonly workPerMs?: number | undefined;
   /** What was known of the prompt is the beginning of many conversations. Absent in logs of before it was judged. */
   readonly shared?: boolean | undefined;
   /** What is lost on the way from where the request entered, by cluster. */
@@ -96,7 +98,7 @@ export type MadeDecision = {
 /** Copies a decision. `startedAtMs` is the router's start. */
 export function recordedDecision(made: MadeDecision, startedAtMs: number, withHashes: boolean): RecordedDecision {
   const { leaseId, request, terms, placement, decision, draws } = made;
-  const { policy, nowMs, rates, outlook, memory, retried, heldPerPod } = terms;
+  const { policy, nowMs, rates, outlook, memory, retried, holdsRequests } = terms;
   const { candidates } = placement;
   const { policyParameters } = request;
   return {
@@ -116,11 +118,12 @@ export function recordedDecision(made: MadeDecision, startedAtMs: number, withHa
       flow: {
         prefill: outlook.account.rates,
         arrivalsPerMs: outlook.account.arrivalsPerMs(nowMs),
+        workPerMs: outlook.account.workPerMs(nowMs),
         shared: outlook.shared,
         networkMs: [...outlook.account.network.from(placement.request.origin ?? "")],
       },
     }),
-    ...(heldPerPod !== undefined && { heldPerPod }),
+    ...(holdsRequests === true && { holdsRequests }),
     candidates: candidates.map((candidate) => copyOf(candidate, placement.request, terms)),
     memory: memoryRead(memory, placement.request, candidates, nowMs),
     draws,

@@ -26,13 +26,13 @@ export function recordedCandidates({ candidates }: RecordedDecision): Candidate[
 
 /** What else they see: learned rates, flow, the time. */
 function contextOf(recorded: RecordedDecision, own?: OwnState): PolicyContext {
-  const { rates, flow, heldPerPod, startedAtMs, atMs } = recorded;
+  const { rates, flow, holdsRequests, startedAtMs, atMs } = recorded;
   return {
     random: own?.random ?? replayedDraws(recorded.draws),
     memory: own?.memory ?? memoryOf(recorded.memory, recorded.request),
     rates,
     nowMs: startedAtMs + atMs,
-    ...(heldPerPod !== undefined && { heldPerPod }),
+    ...(holdsRequests === true && { holdsRequests }),
     ...(flow && { outlook: { account: new RecordedAccount(flow), chain: undefined, shared: flow.shared === true } }),
   };
 }
@@ -78,6 +78,10 @@ class RecordedAccount implements PlacementForecast {
 
   arrivalsPerMs(): number {
     return this.#flow.arrivalsPerMs;
+  }
+
+  workPerMs(): number {
+    return this.#flow.workPerMs ?? 0;
   }
 
   backlogMs(pod: RecordedForecast): number {

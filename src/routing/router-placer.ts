@@ -27,7 +27,7 @@ export function placerOf(
       chooser.podsFor(model, excludedPods ? new Set(excludedPods) : NONE, nowMs),
     choose: ({ id: leaseId, request, policy }, pods, nowMs) =>
       placements.choose({ leaseId, request, policy, tried: new Set(request.excludedPods) }, pods, nowMs),
-    waitsForChoice: ({ policy }) => policy.waitsForChoice,
+    waitsForChoice: ({ policy }) => policy.waitsForChoice === true,
     workOf: (request, pods) => chooser.workOf(request, pods),
     promptTokensOf: ({ promptTokens, promptBytes }) => promptTokens ?? promptBytes / learner.rates.bytesPerToken,
     roomTerms: (nowMs) => roomTerms(state, nowMs),

@@ -217,10 +217,11 @@ describe("a pass through the queue", () => {
   const PODS = 100;
   const rules = routingRules({}).queue;
 
-  /** A dispatch whose policy always wants the first pod, and counts how often it is asked. */
+  /** A dispatch whose policy always wants the first pod, which saves much, and counts how often it is asked. */
   function stubborn() {
     const registry = new PodRegistry();
-    const pods = Array.from({ length: PODS }, (_, i) => ({ facts: facts(`pod-${100 + i}`) }));
+    const roomy = { capacityTokens: 1e9 };
+    const pods = Array.from({ length: PODS }, (_, i) => ({ facts: { ...facts(`pod-${100 + i}`), ...roomy } }));
     registry.report("s", pods, 0);
     const first = registry.pods[0] as Pod;
     let asked = 0;
@@ -228,14 +229,16 @@ describe("a pass through the queue", () => {
     const open = (): Placement => {
       throw new Error("the first pod is closed");
     };
-    const choice: PodChoice = { ok: true, pod: first, promptTokens: 1_000, uncachedTokens: 1_000, open };
+    const choice: PodChoice = { ok: true, pod: first, promptTokens: 50_000, uncachedTokens: 1_000, open };
+    const other: PodChoice = { ...choice, pod: registry.pods[1] as Pod, uncachedTokens: 50_000 };
     const dispatch = new Dispatch(held, {
       podsFor: () => registry.pods,
-      choose: () => {
+      choose: (_, among) => {
+        if (!among.includes(first)) return other;
         asked++;
         return choice;
       },
-      waitsForChoice: () => "always",
+      waitsForChoice: () => true,
       promptTokensOf: () => 1_000,
       workOf: () => choice,
       roomTerms: (nowMs) => ({ backlogMs: (pod) => (pod === first ? 1_000 : 0), nowMs, adopting: false }),

@@ -32,6 +32,8 @@ export type PlacementForecast = {
   readonly network: { from(origin: string): ReadonlyMap<string, number> };
   /** Arrivals of the whole fleet. */
   arrivalsPerMs(nowMs: number): number;
+  /** Prefill work sent to the whole fleet, in ms: what flows is the number of pods it keeps busy. */
+  workPerMs(nowMs: number): number;
   /** Time until a pod has prefilled what waits there. */
   backlogMs(pod: PodForecast, nowMs: number): number;
   /** Expected time of recomputing what a placement pushes out of the pod's cache. */

@@ -22,7 +22,7 @@ const LEAST_CONTINUED = 0.5;
 const SHARED_TAKEOVERS = 3;
 /** Waits with more work than this say more about prefill than about the network. */
 const MOST_TOKENS_FOR_DELAY = 1_024;
-const ARRIVAL_MEMORY_MS = 60_000;
+const FLEET_MEMORY_MS = 60_000;
 /** Weight of the newest answer in the mean length; before any, this length. */
 const ANSWER_WEIGHT = 0.01;
 const PRIOR_ANSWER_TOKENS = 300;
@@ -92,10 +92,12 @@ export class PlacementOutlook {
   readonly #chains = new ChainIndex<Chain>(MOST_MARKS);
   readonly #placed = new Map<string, Placed>();
   readonly #arrivals: DecayedRate;
+  readonly #work: DecayedRate;
   #answerTokens = PRIOR_ANSWER_TOKENS;
 
   constructor(nowMs: number) {
-    this.#arrivals = new DecayedRate(ARRIVAL_MEMORY_MS, nowMs);
+    this.#arrivals = new DecayedRate(FLEET_MEMORY_MS, nowMs);
+    this.#work = new DecayedRate(FLEET_MEMORY_MS, nowMs);
   }
 
   get rates(): PrefillRates {
@@ -127,6 +129,11 @@ export class PlacementOutlook {
   /** Arrivals of the whole fleet. */
   arrivalsPerMs(nowMs: number): number {
     return this.#arrivals.perMs(nowMs);
+  }
+
+  /** Prefill work sent to the whole fleet. */
+  workPerMs(nowMs: number): number {
+    return this.#work.perMs(nowMs);
   }
 
   /** Time until a pod has prefilled what waits there, what is done of its head taken off. */
@@ -180,6 +187,7 @@ export class PlacementOutlook {
     pod.work.add(ownMs, nowMs);
     pod.insertions.add(work.newTokens + this.#answerTokens, nowMs);
     this.#arrivals.add(1, nowMs);
+    this.#work.add(ownMs, nowMs);
     if (capacityTokens !== undefined) pod.trim(capacityTokens, pod.leases * this.#answerTokens);
   }
 

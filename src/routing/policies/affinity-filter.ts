@@ -25,7 +25,7 @@ export const affinityFilter = definePolicy(
   },
   (parameters) => ({
     name: "affinity-filter",
-    waitsForChoice: "while_it_saves",
+    waitsForChoice: true,
     columns: ["hitShare", "ttftMs", "tokenLoadScore", "kept"],
     decide(request, candidates, { random, rates }) {
       const { hitShare, mostPenaltyMs, fullTokens, explorationProbability, lookahead } = parameters;

@@ -17,7 +17,7 @@ export function blendOf(name: string, members: readonly BlendMember[]): Policy {
   const columns = members.length + 1;
   return {
     name,
-    waitsForChoice: members.some(({ policy }) => policy.waitsForChoice !== undefined) ? "while_it_saves" : undefined,
+    waitsForChoice: members.some(({ policy }) => policy.waitsForChoice === true),
     columns: ["blend", ...members.map(({ policy }) => policy.name)],
     decide(request, candidates, context) {
       const count = candidates.length;

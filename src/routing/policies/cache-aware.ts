@@ -21,7 +21,7 @@ export const cacheAware = definePolicy(
   { cacheThreshold: 0.3, balanceAbs: 64, balanceRel: 1.5, kvOverload: 1, kvSpread: 1, spill: "fleet" },
   (parameters) => ({
     name: "cache-aware",
-    waitsForChoice: "while_it_saves",
+    waitsForChoice: true,
     columns: ["matchedShare", "inFlight", "imbalanced"],
     decide(request, candidates) {
       const loads = loadsOf(candidates);

@@ -31,7 +31,7 @@ export const kvCost = definePolicy(
   },
   (parameters) => ({
     name: "kv-cost",
-    waitsForChoice: "while_it_saves",
+    waitsForChoice: true,
     columns: ["cost", "prefillBlocks", "creditBlocks", "decodeBlocks"],
     decide(request, candidates, { random }) {
       const { prefillScale, requestWeight, temperature } = parameters;

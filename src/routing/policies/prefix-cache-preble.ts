@@ -60,7 +60,7 @@ export const prefixCachePreble = definePolicy(
     };
     return {
       name: "prefix-cache-preble",
-      waitsForChoice: "while_it_saves",
+      waitsForChoice: true,
       columns: ["matchedShare", "placed", "costMs"],
       scorer,
       decide(request, candidates, context) {

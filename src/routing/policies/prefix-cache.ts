@@ -28,7 +28,7 @@ export const prefixCache = definePolicy(
   { imbalance: 8, deviations: 1 },
   ({ imbalance, deviations }) => ({
     name: "prefix-cache",
-    waitsForChoice: "while_it_saves",
+    waitsForChoice: true,
     columns: ["matchedPercent", "requests", "limit"],
     scorer,
     decide(request, candidates, { random }) {

@@ -13,7 +13,7 @@ import { definePolicy } from "./definition.ts";
  */
 export const skywalker = definePolicy("skywalker", { matchShare: 0.5, imbalance: 0 }, ({ matchShare, imbalance }) => ({
   name: "skywalker",
-  waitsForChoice: "while_it_saves",
+  waitsForChoice: true,
   columns: ["available", "matchedShare", "requests"],
   decide(request, candidates, { random }) {
     const count = candidates.length;

@@ -11,18 +11,16 @@ import {
   type RequestOutlook,
 } from "../policy.ts";
 import { ScratchColumns } from "../scratch-columns.ts";
+import { fleetMemoryPressure, fleetWorkPressure } from "./fleet-pressure.ts";
 import { ReckonedDecision } from "./reckoned-decision.ts";
 
-/**
- * A miss is charged above its face value: what it displaces costs more than the eviction term can see. But not where
- * all that is known of the prompt is shared by many: there it is a copy that others will use.
- */
+/** A miss is charged above its face value: what it displaces costs more than the eviction term can see. */
 const MISS_SURCHARGE = 0.75;
 /** The surcharge grows with the work that waits on even the least busy pod, up to this. */
 const BACKLOG_SURCHARGE = 10;
 const MOST_SURCHARGE = 100;
-/** Where requests wait in the router instead, it grows by one for each of them a pod, up to this. */
-const MOST_HELD_SURCHARGE = 30;
+/** It also grows as the fleet comes near to what it can do, by this where nothing is left: what is saved serves all. */
+const PRESSURE_SURCHARGE = 12;
 /** Decode reads a cached token this many times faster than prefill computes one (43.5 ns against 21.5 us, 8B on H100). */
 const KV_READ_SHARE = 0.002;
 /**
@@ -67,7 +65,7 @@ const scratch = new ScratchColumns(["costMs", "backlogMs"]);
  */
 export const warmpath: Policy = {
   name: "warmpath",
-  waitsForChoice: "always",
+  waitsForChoice: true,
   columns: COLUMNS,
   decide(request, candidates, context) {
     const costMs = costsOf(request, candidates, context);
@@ -95,20 +93,15 @@ function termsOf(request: PolicyRequest, candidates: Candidates, context: Policy
  */
 function costsOf(request: PolicyRequest, candidates: Candidates, context: PolicyContext, terms?: Terms): Float64Array {
   const { promptTokens } = request;
-  const { heldPerPod, outlook, rates } = context;
+  const { holdsRequests, outlook, rates } = context;
   const { costMs, backlogMs } = scratch.take(candidates.length);
   const columns = candidates.columns?.() ?? columnsOf(candidates);
   const { requests, promptTokensInFlight, capacityTokens, matchedTokens, hostTokens } = columns;
   const leastBacklogMs = setBacklogs(candidates, columns, context, backlogMs);
   // Whom a long prefill delays waits in the router then, whose order sees to it.
-  const waiting = heldPerPod === undefined ? fleetBacklog(leastBacklogMs, candidates.length, context) : 0;
+  const waiting = holdsRequests ? 0 : fleetBacklog(leastBacklogMs, candidates.length, context);
   const networkMs = networkDelays(request, candidates, context);
-  const missWeight =
-    1 +
-    (outlook?.shared === true ? 0 : MISS_SURCHARGE) +
-    (heldPerPod === undefined
-      ? Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting)
-      : Math.min(MOST_HELD_SURCHARGE, heldPerPod));
+  const missWeight = 1 + missSurcharge(columns, context) + Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting);
   const prefillRates = outlook?.account.rates ?? { tokenMs: 1 / rates.prefillTokensPerMs, pairMs: 0 };
   const { tokenMs } = prefillRates;
   for (let i = 0; i < costMs.length; i++) {
@@ -135,6 +128,13 @@ function costsOf(request: PolicyRequest, candidates: Candidates, context: Policy
   }
   addEvictions(request, candidates, context, costMs, terms?.evictionMs);
   return costMs;
+}
+
+/** A copy of what many share will serve others: where there is memory for it, it costs nothing beyond its prefill. */
+function missSurcharge(columns: CandidateColumns, context: PolicyContext): number {
+  const memory = fleetMemoryPressure(columns);
+  if (context.outlook?.shared === true) return PRESSURE_SURCHARGE * memory;
+  return MISS_SURCHARGE + PRESSURE_SURCHARGE * Math.max(memory, fleetWorkPressure(columns, context));
 }
 
 /** Sets the backlogs and returns the least of them, in ms. */

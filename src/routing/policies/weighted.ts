@@ -44,7 +44,7 @@ export const weighted = definePolicy(
     const names = (Object.keys(WEIGHTS) as ScorerName[]).filter((name) => parameters[name] > 0);
     return {
       name: "weighted",
-      waitsForChoice: "while_it_saves",
+      waitsForChoice: true,
       columns: ["score", ...names],
       decide(request, candidates, context) {
         const count = candidates.length;

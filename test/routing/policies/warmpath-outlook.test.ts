@@ -24,27 +24,27 @@ function pod(
   return candidate(id, { outlook, capacityTokens: CAPACITY_TOKENS, matchedTokens: hitTokens });
 }
 
-type Known = { readonly heldPerPod?: number; readonly shared?: boolean };
+type Known = { readonly holdsRequests?: boolean; readonly shared?: boolean };
 
 function decided(candidates: readonly Candidate[], account = new PlacementOutlook(0), known: Known = {}) {
   const policy = named("warmpath");
   const { chosen, terms } = policy.decide(request, candidates, {
     ...context(1, undefined, NOW_MS),
     outlook: { account, chain: undefined, shared: known.shared === true },
-    heldPerPod: known.heldPerPod,
+    holdsRequests: known.holdsRequests,
   });
   const width = policy.columns.length;
   const term = (index: number, column: string) => terms[index * width + policy.columns.indexOf(column)];
   return { chosen: candidates[chosen]?.id, term };
 }
 
-/** An account of a model that has lately been asked `perS` times a second. */
-function busyAccount(perS: number): PlacementOutlook {
+/** An account of a model that has lately been asked `perS` times a second, with prompts of so many tokens. */
+function busyAccount(perS: number, promptTokens = 10): PlacementOutlook {
   const account = new PlacementOutlook(0);
   for (let i = 0; i < 60 * perS; i++) {
     const atMs = NOW_MS - 60_000 + (1_000 * i) / perS;
     const placement = { leaseId: `l${i}`, pod: new PodOutlook(0), segments: new Uint32Array(0), continued: undefined };
-    const tokens = { promptTokens: 10, matchedTokens: 0, capacityTokens: undefined };
+    const tokens = { promptTokens, matchedTokens: 0, capacityTokens: undefined };
     account.sent({ ...placement, ...tokens, origin: "", cluster: "local" }, atMs);
     account.ended(`l${i}`, true, 300, atMs);
   }
@@ -118,12 +118,27 @@ describe("warmpath with an account of what lies ahead", () => {
     expect(decided([warm, cold], busyAccount(20)).chosen).toBe("warm");
   });
 
-  it("waits longer for a hit the more requests wait in the router, which itself cares for those behind", () => {
+  it("leaves the care for those behind to a router in which they wait", () => {
     const warm = pod("warm", { hitTokens: 6_000, waitingTokens: 80_000 });
     const cold = pod("cold", { waitingTokens: 60_000 });
-    expect(decided([warm, cold], busyAccount(20), { heldPerPod: 0 }).chosen).toBe("cold");
-    const held = decided([warm, cold], busyAccount(20), { heldPerPod: 20 });
-    expect(held.chosen).toBe("warm");
-    expect(held.term(0, "delayMs")).toBe(0);
+    for (const { outlook } of [warm, cold]) {
+      for (let i = 0; i < 100; i++) (outlook as PodOutlook).arrivals.add(1, NOW_MS - i);
+    }
+    expect(decided([warm, cold], busyAccount(20)).term(1, "delayMs")).toBeGreaterThan(0);
+    expect(decided([warm, cold], busyAccount(20), { holdsRequests: true }).term(1, "delayMs")).toBe(0);
+  });
+
+  it("waits longer for a hit as the fleet comes near to having no time for more prefill, or no memory", () => {
+    const warm = (inFlightTokens: number) => ({
+      ...pod("warm", { hitTokens: 6_000, waitingTokens: 25_000 }),
+      promptTokensInFlight: inFlightTokens,
+    });
+    const cold = (inFlightTokens: number) => ({ ...pod("cold", {}), promptTokensInFlight: inFlightTokens });
+    const held = { holdsRequests: true };
+    expect(decided([warm(0), cold(0)], busyAccount(1), held).chosen).toBe("cold");
+    expect(decided([warm(0), cold(0)], busyAccount(1, 25_000), held).chosen, "prefill half of the time").toBe("cold");
+    expect(decided([warm(0), cold(0)], busyAccount(1, 80_000), held).chosen, "all the time").toBe("warm");
+    expect(decided([warm(70_000), cold(70_000)], busyAccount(1), held).chosen).toBe("cold");
+    expect(decided([warm(79_000), cold(79_000)], busyAccount(1), held).chosen).toBe("warm");
   });
 });
