@@ -11,7 +11,7 @@ import {
   type RequestOutlook,
 } from "../policy.ts";
 import { ScratchColumns } from "../scratch-columns.ts";
-import { fleetMemoryPressure, fleetWorkPressure } from "./fleet-pressure.ts";
+import { fleetPressure } from "./fleet-pressure.ts";
 import { ReckonedDecision } from "./reckoned-decision.ts";
 
 /** A miss is charged above its face value: what it displaces costs more than the eviction term can see. */
@@ -20,7 +20,7 @@ const MISS_SURCHARGE = 0.75;
 const BACKLOG_SURCHARGE = 10;
 const MOST_SURCHARGE = 100;
 /** It also grows as the fleet comes near to what it can do, by this where nothing is left: what is saved serves all. */
-const PRESSURE_SURCHARGE = 12;
+const PRESSURE_SURCHARGE = 16;
 /** Decode reads a cached token this many times faster than prefill computes one (43.5 ns against 21.5 us, 8B on H100). */
 const KV_READ_SHARE = 0.002;
 /**
@@ -132,9 +132,8 @@ function costsOf(request: PolicyRequest, candidates: Candidates, context: Policy
 
 /** A copy of what many share will serve others: where there is memory for it, it costs nothing beyond its prefill. */
 function missSurcharge(columns: CandidateColumns, context: PolicyContext): number {
-  const memory = fleetMemoryPressure(columns);
-  if (context.outlook?.shared === true) return PRESSURE_SURCHARGE * memory;
-  return MISS_SURCHARGE + PRESSURE_SURCHARGE * Math.max(memory, fleetWorkPressure(columns, context));
+  const shared = context.outlook?.shared === true;
+  return (shared ? 0 : MISS_SURCHARGE) + PRESSURE_SURCHARGE * fleetPressure(columns, context, shared);
 }
 
 /** Sets the backlogs and returns the least of them, in ms. */

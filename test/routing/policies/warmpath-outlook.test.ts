@@ -132,13 +132,18 @@ describe("warmpath with an account of what lies ahead", () => {
     const warm = (inFlightTokens: number) => ({
       ...pod("warm", { hitTokens: 6_000, waitingTokens: 25_000 }),
       promptTokensInFlight: inFlightTokens,
+      inFlight: 4,
     });
-    const cold = (inFlightTokens: number) => ({ ...pod("cold", {}), promptTokensInFlight: inFlightTokens });
+    const cold = (inFlightTokens: number, inFlight = 4) => {
+      return { ...pod("cold", {}), promptTokensInFlight: inFlightTokens, inFlight };
+    };
     const held = { holdsRequests: true };
     expect(decided([warm(0), cold(0)], busyAccount(1), held).chosen).toBe("cold");
     expect(decided([warm(0), cold(0)], busyAccount(1, 25_000), held).chosen, "prefill half of the time").toBe("cold");
     expect(decided([warm(0), cold(0)], busyAccount(1, 80_000), held).chosen, "all the time").toBe("warm");
     expect(decided([warm(70_000), cold(70_000)], busyAccount(1), held).chosen).toBe("cold");
     expect(decided([warm(79_000), cold(79_000)], busyAccount(1), held).chosen).toBe("warm");
+    const joined = cold(0, 0);
+    expect(decided([warm(79_000), cold(79_000), joined], busyAccount(1, 80_000), held).chosen).toBe("cold");
   });
 });
