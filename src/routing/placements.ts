@@ -135,6 +135,8 @@ export class Placements {
     // The text's length stayed with the instance that is gone: nothing is learned from this one.
     const opening = { id, pod, openedAtMs, promptBytes: 0, promptTokens, uncachedTokens, firstTokenSeen };
     this.#state.ledger.open(opening, nowMs);
+    const lengths = { promptTokens, uncachedTokens, firstTokenSeen };
+    this.#state.outlook.adopted.open({ leaseId: id, pod: pod.outlook, ...lengths }, nowMs);
     return true;
   }
 

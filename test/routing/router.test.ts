@@ -381,6 +381,26 @@ describe("a restarted router", () => {
     ]);
   });
 
+  it("sends new requests where no adopted one waits for its prefill, and forgets that with its first token", () => {
+    const after = routerWith("a", "b");
+    const [a, b] = after.inspect().pods.map(({ id }) => id);
+    const adopted = { epoch: "1", ageMs: 500, promptTokens: 50_000, uncachedTokens: 50_000 };
+    after.adopt({ ...adopted, leaseId: "old-1", podId: a as string, firstTokenSeen: false }, 1_000);
+    after.adopt({ ...adopted, leaseId: "old-2", podId: b as string, firstTokenSeen: true }, 1_000);
+    const backlogs = (nowMs: number) => {
+      const { leaseId, pod, record } = placed(after.route(request(prompt(1, 4), { explain: true }), nowMs));
+      const at = record?.columns.indexOf("backlogMs") ?? -1;
+      after.finish(leaseId, { kind: "client_left" }, nowMs);
+      return { chosen: pod.id, backlogMs: record?.terms.map((row) => row[at] ?? 0) ?? [] };
+    };
+    expect(backlogs(1_001).chosen).toBe(b);
+    expect(backlogs(1_001).backlogMs[0]).toBeGreaterThan(500);
+    after.firstToken("old-1", 2_000, 1_002);
+    expect(backlogs(1_003).backlogMs).toEqual([0, 0]);
+    for (const leaseId of ["old-1", "old-2"]) after.finish(leaseId, { kind: "completed" }, 1_004);
+    expect(after.leases).toBe(0);
+  });
+
   it("has what the one before it learned", () => {
     const before = routerWith("a");
     for (let i = 0; i < 50; i++) {

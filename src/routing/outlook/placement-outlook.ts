@@ -1,3 +1,4 @@
+import { AdoptedLeases } from "./adopted-leases.ts";
 import { ChainIndex } from "./chain-index.ts";
 import { DecayedRate } from "./decayed-rate.ts";
 import { evictionCostMs } from "./eviction-cost.ts";
@@ -88,6 +89,7 @@ const MOST_KEPT_DELAYS = 256;
 export class PlacementOutlook {
   readonly returns = new ReturnTimes();
   readonly network = new NetworkDelays();
+  readonly adopted = new AdoptedLeases();
   readonly #prefill = new PrefillCostLearner();
   readonly #chains = new ChainIndex<Chain>(MOST_MARKS);
   readonly #placed = new Map<string, Placed>();
@@ -194,7 +196,10 @@ export class PlacementOutlook {
   /** Its first token came, `waitMs` after it was sent. */
   firstToken(leaseId: string, waitMs: number, nowMs: number): void {
     const placed = this.#placed.get(leaseId);
-    if (placed === undefined) return;
+    if (placed === undefined) {
+      this.adopted.firstToken(leaseId, nowMs);
+      return;
+    }
     placed.pod.stopsWaiting(leaseId, nowMs);
     const { workBefore, origin, cluster } = placed;
     if (workBefore.newTokens < MOST_TOKENS_FOR_DELAY) {
@@ -208,7 +213,10 @@ export class PlacementOutlook {
   /** It is over. `prefilled`: the pod did the work, and so keeps the prompt. */
   ended(leaseId: string, prefilled: boolean, answerTokens: number | undefined, nowMs: number): void {
     const placed = this.#placed.get(leaseId);
-    if (placed === undefined) return;
+    if (placed === undefined) {
+      this.adopted.end(leaseId, nowMs);
+      return;
+    }
     this.#placed.delete(leaseId);
     const { pod, chain, promptTokens, ownTokens, capacityTokens } = placed;
     pod.ended(leaseId, ownTokens, nowMs);
