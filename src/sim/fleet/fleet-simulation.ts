@@ -1,6 +1,19 @@
 import { CallSource } from "./call-source.ts";
 import { arrivingRequest, type EngineRequest } from "./engine-request.ts";
 import { EventQueue } from "./event-queue.ts";
+import {
+  CALL,
+  FINISHED,
+  FIRST_TOKEN,
+  INCIDENT,
+  REACH,
+  RELEASED,
+  REPORT,
+  SCRAPE,
+  SEND,
+  STEP,
+  WAKE,
+} from "./fleet-events.ts";
 import { FleetPods } from "./fleet-pods.ts";
 import { type FleetRouter, type FleetRouterMaker, HELD } from "./fleet-router.ts";
 import { type FleetSetup, halfRttMs, type Incident } from "./fleet-setup.ts";
@@ -19,18 +32,6 @@ export type FleetResult = {
   /** Requests that no pod could take. */
   readonly refused: number;
 };
-
-const STEP = 0;
-const CALL = 1;
-const SEND = 2;
-const REACH = 3;
-const FIRST_TOKEN = 4;
-const FINISHED = 5;
-const SCRAPE = 6;
-const REPORT = 7;
-const INCIDENT = 8;
-const RELEASED = 9;
-const WAKE = 10;
 
 /**
  * Plays a workload against a fleet of simulated engines behind one router. Discrete events on a clock of its own:
