@@ -1,8 +1,9 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { demandOf, demandPlot } from "./demand-plots.ts";
 import { fleetPlot } from "./fleet-plots.ts";
 import type { FleetRow } from "./fleet-row.ts";
-import { bySetting, fleetTables, settingTitle } from "./fleet-table.ts";
+import { byFleet, bySetting, fleetTables, fleetTitle, settingTitle } from "./fleet-table.ts";
 
 /** What stands between these lines of a document is the command's. */
 const BEGIN = "<!-- bench fleet: begin -->";
@@ -20,6 +21,13 @@ export async function writeDocument(file: string, rows: readonly FleetRow[]): Pr
   const folder = path.join(path.dirname(file), PLOTS);
   await mkdir(folder, { recursive: true });
   const lines: string[] = [];
+  for (const ofFleet of byFleet(rows)) {
+    if (new Set(ofFleet.map(demandOf)).size < 2) continue;
+    const title = fleetTitle(ofFleet[0] as FleetRow);
+    const name = plotName(`${title}, by demand`);
+    await writeFile(path.join(folder, name), demandPlot(title, ofFleet));
+    lines.push(`![Mean TTFT, hit share and imbalance: ${title}](${PLOTS}/${name})`, "");
+  }
   for (const ofSetting of bySetting(rows)) {
     const title = settingTitle(ofSetting[0] as FleetRow);
     const name = plotName(title);

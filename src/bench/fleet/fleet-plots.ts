@@ -12,7 +12,7 @@ export function fleetPlot(title: string, rows: readonly FleetRow[]): string {
   const least = Math.min(...rows.map((row) => Math.max(0.001, row.ttftS.mean - row.ttftMeanHalfRangeS))) / 1.5;
   const most = Math.max(...rows.map((row) => row.ttftS.mean + row.ttftMeanHalfRangeS)) * 1.5;
   const span = Math.log(most / least);
-  const labels = rows.map(({ policy, queue }) => (queue === "off" ? policy : `${policy}, queue ${queue}`));
+  const labels = rows.map(policyLabel);
   const labelWidth = 16 + Math.ceil(LETTER_WIDTH * Math.max(...labels.map(({ length }) => length)));
   const x = (seconds: number): number =>
     labelWidth + (Math.log(Math.max(seconds, least) / least) / span) * (BARS_WIDTH - 70);
@@ -42,10 +42,17 @@ export function fleetPlot(title: string, rows: readonly FleetRow[]): string {
   ].join("\n");
 }
 
-function one(value: number): string {
+/** A row's policy, and its queue if it has one. */
+export function policyLabel({ policy, queue }: FleetRow): string {
+  return queue === "off" ? policy : `${policy}, queue ${queue}`;
+}
+
+/** A coordinate. */
+export function one(value: number): string {
   return value.toFixed(1);
 }
 
-function escaped(text: string): string {
+/** Text for SVG. */
+export function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }

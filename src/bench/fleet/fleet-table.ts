@@ -15,21 +15,29 @@ export function fleetTables(rows: readonly FleetRow[]): string[] {
 
 /** Rows of one setting together, in the order they came. */
 export function bySetting(rows: readonly FleetRow[]): FleetRow[][] {
-  const settings = new Map<string, FleetRow[]>();
-  for (const row of rows) {
-    const title = settingTitle(row);
-    const known = settings.get(title);
-    if (known === undefined) settings.set(title, [row]);
-    else known.push(row);
-  }
-  return [...settings.values()];
+  return [...Map.groupBy(rows, settingTitle).values()];
+}
+
+/** Rows of one trace and fleet together, whatever the demand. */
+export function byFleet(rows: readonly FleetRow[]): FleetRow[][] {
+  return [...Map.groupBy(rows, fleetTitle).values()];
 }
 
 /** A setting in words. */
 export function settingTitle(row: FleetRow): string {
   const demand = row.load === null ? `${row.sessionsPerPod} sessions a pod` : `load ${fixed(row.load, 2)}`;
+  return titleOf(row, [demand]);
+}
+
+/** A trace and a fleet in words. */
+export function fleetTitle(row: FleetRow): string {
+  return titleOf(row, []);
+}
+
+function titleOf(row: FleetRow, demand: readonly string[]): string {
   const cache = row.cacheScale === 1 ? "" : `, cache x${Number(row.cacheScale.toPrecision(3))}`;
-  return `${row.trace}, ${row.scenario}, ${row.pods} pods, ${demand}, ${row.engine}${cache}, profile ${row.profile}`;
+  const engine = `${row.engine}${cache}`;
+  return [row.trace, row.scenario, `${row.pods} pods`, ...demand, engine, `profile ${row.profile}`].join(", ");
 }
 
 type Column = { readonly title: string; readonly value: (row: FleetRow) => string };
