@@ -136,16 +136,18 @@ export class DispatchPass {
     return this.#leave(arrival, { pod, promptTokens, uncachedTokens });
   }
 
-  /** The policy's choice among the open pods, where waiting for the one it chose costs more than it saves. */
+  /** The policy's choice among the open pods, where waiting for the one it chose costs more than it saves or takes too long. */
   #betterOpen(arrival: Arrival, choice: PodChoice, pods: readonly Pod[]): PodChoice | RouteRefusal | undefined {
     const wanted = { promptTokens: choice.promptTokens, outputTokens: this.#held.outputTokensOf(arrival.request) };
     const open = pods.filter((pod) => this.#isOpen(pod, choice.promptTokens, arrival));
     if (open.length === 0) return undefined;
     const other = this.#placer.choose(arrival, open, this.#nowMs);
     if (!other.ok) return other;
-    const savedMs = this.#held.prefillMsOf(other) - this.#held.prefillMsOf(choice);
-    const opensInMs = this.#room.opensInMs(choice.pod, wanted);
-    return opensInMs > WAIT_FOR_SAVED * savedMs ? other : undefined;
+    const prefillMs = this.#held.prefillMsOf(choice);
+    const savedMs = this.#held.prefillMsOf(other) - prefillMs;
+    const deadlineAtMs = arrival.arrivedAtMs + (arrival.request.deadlineMs ?? Number.POSITIVE_INFINITY);
+    const mostMs = Math.min(WAIT_FOR_SAVED * savedMs, deadlineAtMs - this.#nowMs - prefillMs);
+    return this.#room.opensInMs(choice.pod, wanted) > mostMs ? other : undefined;
   }
 
   /** It goes on waiting for a pod, and so do those behind it. */

@@ -124,6 +124,13 @@ describe("a request whose best pod is not open", () => {
     expect(ask(2_002, 2_000)).toMatchObject({ ok: true, pod: { id: cold } });
   });
 
+  it("does not wait for longer than it has until its deadline", () => {
+    const asks = { conversation: 1, deadlineMs: 10_000 };
+    expect(warmAndBusy("prefix-cache", 40_000).ask(2_001, 20_100, asks)).toMatchObject({ reason: "held" });
+    const { ask, cold } = warmAndBusy("prefix-cache", 40_000);
+    expect(ask(2_001, 20_100, { ...asks, deadlineMs: 500 })).toMatchObject({ ok: true, pod: { id: cold } });
+  });
+
   it("does not wait for one whose memory stays full for longer than that", () => {
     const made = fleet(["a", "b"], "prefix-cache");
     const warm = made.placed(0, 40_000, { conversation: 1 });

@@ -1,7 +1,11 @@
 import type { KeyAccount } from "./key-accounts.ts";
 import { KeyFlow } from "./key-flow.ts";
 import { OrderedHeap } from "./ordered-heap.ts";
+import type { QueuedRequest } from "./queued-request.ts";
 import type { WaitingRequest } from "./waiting-request.ts";
+
+/** A called request goes first unless its key was served this many times its work more than the least served. */
+const CALLED_LEAD = 1;
 
 /** A key's walk through its own requests: `served` is where its counter would stand when the next of them is served. */
 type Walk<Payload> = {
@@ -17,6 +21,7 @@ export class PriorityBand<Payload> {
   readonly priority: number;
   readonly #flows = new Map<string, KeyFlow<Payload>>();
   readonly #byServed = new OrderedHeap<KeyFlow<Payload>>(byServed);
+  readonly #byDeadline = new OrderedHeap<WaitingRequest<Payload>>(byDeadline);
   readonly #byArrival = new OrderedHeap<WaitingRequest<Payload>>(byArrival);
   #workTokens = 0;
 
@@ -61,6 +66,7 @@ export class PriorityBand<Payload> {
     }
     flow.add(waiting);
     this.#byArrival.add(waiting);
+    this.#byDeadline.add(waiting);
     this.#workTokens += waiting.workTokens;
   }
 
@@ -69,6 +75,7 @@ export class PriorityBand<Payload> {
     const { key } = waiting.request;
     const flow = this.#flows.get(key);
     if (flow === undefined || !this.#byArrival.remove(waiting)) return undefined;
+    this.#byDeadline.remove(waiting);
     flow.remove(waiting);
     this.#workTokens = this.size === 0 ? 0 : this.#workTokens - waiting.workTokens;
     if (flow.size === 0) {
@@ -87,9 +94,15 @@ export class PriorityBand<Payload> {
   /**
    * The requests in the order in which they would be served if nothing else came: the next of the key that would have
    * been served least by then. Not more than `mostPerKey` of one key, so that a key whose requests find no place does
-   * not hide the others.
+   * not hide the others. Before all goes the one whose deadline comes first, if it `isCalled` and its key
+   * was served about as little as the others.
    */
-  *inFairOrder(mostPerKey = Number.POSITIVE_INFINITY): Generator<WaitingRequest<Payload>, void, undefined> {
+  *inFairOrder(
+    mostPerKey = Number.POSITIVE_INFINITY,
+    isCalled?: (request: QueuedRequest<Payload>) => boolean,
+  ): Generator<WaitingRequest<Payload>, void, undefined> {
+    const called = isCalled && this.#called(isCalled);
+    if (called !== undefined) yield called;
     const walks = new OrderedHeap<Walk<Payload>>((a, b) => a.served - b.served || a.next.turn - b.next.turn);
     const fresh = this.#byServed.inOrder();
     let begin = fresh.next();
@@ -103,7 +116,7 @@ export class PriorityBand<Payload> {
       }
       const walk = walks.first;
       if (walk === undefined) return;
-      yield walk.next;
+      if (walk.next !== called) yield walk.next;
       walks.remove(walk);
       walk.served += walk.next.workTokens / walk.flow.account.weight;
       walk.steps++;
@@ -113,6 +126,18 @@ export class PriorityBand<Payload> {
       walks.add(walk);
     }
   }
+
+  /** The one whose deadline comes first, where it may go before all others. */
+  #called(isCalled: (request: QueuedRequest<Payload>) => boolean): WaitingRequest<Payload> | undefined {
+    const first = this.#byDeadline.first;
+    if (first === undefined || !isCalled(first.request)) return undefined;
+    const { served, weight } = (this.#flows.get(first.request.key) as KeyFlow<Payload>).account;
+    return served - (this.lowestServed as number) <= (CALLED_LEAD * first.workTokens) / weight ? first : undefined;
+  }
+}
+
+function byDeadline(a: WaitingRequest<unknown>, b: WaitingRequest<unknown>): number {
+  return a.request.deadlineAtMs - b.request.deadlineAtMs || a.turn - b.turn;
 }
 
 function byServed<Payload>(a: KeyFlow<Payload>, b: KeyFlow<Payload>): number {

@@ -28,6 +28,8 @@ export type QueueSettings = {
   readonly agedAfterMs: number;
   /** this share of the work, as long as there are such. */
   readonly agedShare: number;
+  /** Who has no more than this share of its patience left goes before the others (see priority-band.ts). */
+  readonly lastCallShare: number;
   /** Requests of one priority tried in one search for a place. */
   readonly mostTried: number;
   /** Time in which the measured pace forgets. */
@@ -62,6 +64,7 @@ export function queueSettings(changes: Partial<QueueSettings> & Pick<QueueSettin
     stretch: 20,
     agedAfterMs: 10_000,
     agedShare: 0.25,
+    lastCallShare: 0.05,
     mostTried: 48,
     drainMemoryMs: 60_000,
     // Half of what one reference pod prefills, believed for five seconds.

@@ -147,9 +147,11 @@ export class WaitingRoom<Payload> {
     nowMs: number,
     canPlace: (request: QueuedRequest<Payload>) => boolean,
   ): WaitingRequest<Payload> | undefined {
-    const { mostTried } = this.#settings;
+    const { mostTried, lastCallShare } = this.#settings;
+    const isCalled = ({ deadlineAtMs, enqueuedAtMs }: QueuedRequest<Payload>) =>
+      deadlineAtMs - nowMs <= lastCallShare * (deadlineAtMs - enqueuedAtMs);
     let tried = 0;
-    for (const waiting of band.inFairOrder(Math.max(1, Math.floor(mostTried / band.flows.length)))) {
+    for (const waiting of band.inFairOrder(Math.max(1, Math.floor(mostTried / band.flows.length)), isCalled)) {
       if (waiting.request.deadlineAtMs <= nowMs) continue;
       if (canPlace(waiting.request)) return waiting;
       if (++tried >= mostTried) return undefined;

@@ -134,6 +134,21 @@ describe("the order of a queue", () => {
     expect(drainedIds(queue, 2).slice(0, 4)).toEqual(["b1", "b2", "b3", "b4"]);
   });
 
+  it("lets who has almost no time left go first", () => {
+    const queue = flatQueue({ lastCallShare: 0.05 });
+    queue.offer(asked("urgent", { promptTokens: 4_000, deadlineAtMs: 2_000 }), 0);
+    for (const name of ["soon0", "soon1"]) queue.offer(asked(name, { promptTokens: 400, enqueuedAtMs: 1 }), 1);
+    expect(queue.next(1_899, () => true)?.id).toBe("soon0");
+    expect(queue.next(1_900, () => true)?.id).toBe("urgent");
+  });
+
+  it("but not past a key that was served less, by more than one such request", () => {
+    const queue = flatQueue({ lastCallShare: 0.05 });
+    for (let i = 0; i < 4; i++) queue.offer(asked(`heavy${i}`, { key: "heavy", deadlineAtMs: 2_000 }), 0);
+    for (let i = 0; i < 2; i++) queue.offer(asked(`light${i}`, { key: "light", deadlineAtMs: 1_000_000 }), 0);
+    expect(drainedIds(queue, 1_950)).toEqual(["heavy0", "heavy1", "light0", "heavy2", "light1", "heavy3"]);
+  });
+
   it("tells how many go before a request", () => {
     const queue = flatQueue();
     queue.offer(asked("a0", { key: "a" }), 0);
