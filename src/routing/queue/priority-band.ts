@@ -4,8 +4,10 @@ import { OrderedHeap } from "./ordered-heap.ts";
 import type { QueuedRequest } from "./queued-request.ts";
 import type { WaitingRequest } from "./waiting-request.ts";
 
-/** A called request goes first unless its key was served this many times its work more than the least served. */
-const CALLED_LEAD = 1;
+/** A called request passes no key that was served less by more than this many times its work, */
+const CALLED_LEAD = 4;
+/** and none that has less than this share of the work waiting that its own key has: a light key waits for nobody. */
+const CALLED_LIKE = 0.5;
 
 /** A key's walk through its own requests: `served` is where its counter would stand when the next of them is served. */
 type Walk<Payload> = {
@@ -94,8 +96,8 @@ export class PriorityBand<Payload> {
   /**
    * The requests in the order in which they would be served if nothing else came: the next of the key that would have
    * been served least by then. Not more than `mostPerKey` of one key, so that a key whose requests find no place does
-   * not hide the others. Before all goes the one whose deadline comes first, if it `isCalled` and its key
-   * was served about as little as the others.
+   * not hide the others. Before all goes the one whose deadline comes first, if it `isCalled`, unless that
+   * would be at the cost of a key that asks for less.
    */
   *inFairOrder(
     mostPerKey = Number.POSITIVE_INFINITY,
@@ -131,8 +133,13 @@ export class PriorityBand<Payload> {
   #called(isCalled: (request: QueuedRequest<Payload>) => boolean): WaitingRequest<Payload> | undefined {
     const first = this.#byDeadline.first;
     if (first === undefined || !isCalled(first.request)) return undefined;
-    const { served, weight } = (this.#flows.get(first.request.key) as KeyFlow<Payload>).account;
-    return served - (this.lowestServed as number) <= (CALLED_LEAD * first.workTokens) / weight ? first : undefined;
+    const own = this.#flows.get(first.request.key) as KeyFlow<Payload>;
+    const { served, weight } = own.account;
+    const least = CALLED_LIKE * own.workTokens;
+    if (served - (this.lowestServed as number) > (CALLED_LEAD * first.workTokens) / weight) return undefined;
+    return this.flows.some(({ account, workTokens }) => account.served < served && workTokens < least)
+      ? undefined
+      : first;
   }
 }
 
