@@ -9,6 +9,7 @@ export default defineConfig({
           name: "unit",
           include: ["test/{prefix,protocol,settings,selfhost,routing,collector,sim,bench,cli}/**/*.test.ts"],
           testTimeout: 20_000,
+          maxWorkers: "100%",
         },
       },
       {
@@ -17,6 +18,7 @@ export default defineConfig({
           name: "workers",
           include: ["test/{durable,edge}/**/*.test.ts"],
           testTimeout: 20_000,
+          maxWorkers: "100%",
         },
       },
       {

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type EngineProfileName, engineProfiles } from "../../sim/engine/step-time.ts";
+import { CACHE_KNOWLEDGE, type CacheKnowledge } from "../../sim/fleet/cache-knowledge.ts";
 import type { FleetProfileName } from "../../sim/fleet/fleet-setup.ts";
 import { SCENARIOS } from "../../sim/fleet/scenarios.ts";
 import { finishCommand } from "../report/finish-command.ts";
@@ -29,6 +30,7 @@ type FleetCommandOptions = {
   readonly kvTokens?: number;
   readonly scrape?: number;
   readonly eventDelay?: number;
+  readonly index: CacheKnowledge;
   readonly horizon: number;
   readonly think?: number;
   readonly once?: true;
@@ -87,6 +89,15 @@ export function fleetCommand(): Command {
     .option("--kv-tokens <n>", "KV cache of a pod in tokens, in place of --cache-scale", wholeNumber(1))
     .option("--scrape <ms>", "time between two looks at an engine's gauges (default: the profile's)", positiveNumber)
     .option("--event-delay <ms>", "until cache events are known (default: the profile's)", positiveNumber)
+    .addOption(
+      new Option(
+        "--index <kind>",
+        "what policies know of caches; events: all changes; sent: what was sent where, as far as caches keep it; " +
+          "all-sent: what was sent where, for good, as routers with a tree of their own",
+      )
+        .choices(CACHE_KNOWLEDGE)
+        .default("events"),
+    )
     .option("--horizon <s>", "closed loop: simulated seconds", positiveNumber, 1_500)
     .option("--think <s>", "closed loop: pause before each call, in place of the trace's own", positiveNumber)
     .option("--once", "closed loop: each session once, all of them from the start, and every call counts")

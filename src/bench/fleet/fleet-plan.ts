@@ -1,5 +1,6 @@
 import path from "node:path";
 import { type EngineProfileName, engineProfiles } from "../../sim/engine/step-time.ts";
+import type { CacheKnowledge } from "../../sim/fleet/cache-knowledge.ts";
 import type { FleetProfileName } from "../../sim/fleet/fleet-setup.ts";
 import { openTrace } from "../traces/read-trace.ts";
 import type { TraceFormat } from "../traces/trace-rows.ts";
@@ -19,6 +20,7 @@ export type FleetRequestedRuns = {
   readonly kvTokens?: number | undefined;
   readonly scrapeMs?: number | undefined;
   readonly eventDelayMs?: number | undefined;
+  readonly index: CacheKnowledge;
   readonly pods: readonly number[];
   readonly load?: readonly number[] | undefined;
   readonly sessionsPerPod?: readonly number[] | undefined;
@@ -54,10 +56,10 @@ export async function fleetPlan(asked: FleetRequestedRuns): Promise<FleetPlan> {
     for (const scenario of asked.scenario) {
       for (const pods of asked.pods) {
         for (const demand of demands(asked, scenario, open)) {
-          const { profile, engine, kvTokens, mostTokens, deadlineMs, scrapeMs, eventDelayMs } = asked;
+          const { profile, engine, kvTokens, mostTokens, deadlineMs, scrapeMs, eventDelayMs, index } = asked;
           const cacheScale = kvTokens === undefined ? asked.cacheScale : kvTokens / engineProfiles[engine].kvTokens;
-          const knowledge = { scrapeMs, eventDelayMs };
-          const fleet = { profile, engine, cacheScale, pods, ...knowledge };
+          const reports = { scrapeMs, eventDelayMs, knowledge: index };
+          const fleet = { profile, engine, cacheScale, pods, ...reports };
           const common = { trace, scenario, ...fleet, demand, mostTokens, deadlineMs };
           const cells = queuedPolicies(asked).map((run) =>
             Array.from({ length: asked.seeds }, (_, i) => ({ ...common, ...run, seed: asked.seed + i })),

@@ -11,6 +11,8 @@ export type FleetRow = {
   readonly profile: string;
   readonly engine: string;
   readonly cacheScale: number;
+  /** What the router knows of caches (see cache-knowledge.ts). */
+  readonly index: string;
   readonly pods: number;
   /** Of an open loop; null in a closed one. */
   readonly load: number | null;
@@ -69,6 +71,7 @@ export function fleetRow({ cell, traceName, figures }: FleetRuns, base: FleetRun
     profile: cell.profile,
     engine: cell.engine,
     cacheScale: cell.cacheScale,
+    index: cell.knowledge,
     pods: cell.pods,
     load: demand.kind === "load" ? demand.load : null,
     sessionsPerPod: demand.kind === "sessions" ? demand.perPod : null,

@@ -36,8 +36,10 @@ export function fleetTitle(row: FleetRow): string {
 
 function titleOf(row: FleetRow, demand: readonly string[]): string {
   const cache = row.cacheScale === 1 ? "" : `, cache x${Number(row.cacheScale.toPrecision(3))}`;
+  const index =
+    row.index === "events" ? "" : `, index of ${row.index === "sent" ? "what was sent" : "all that was sent"}`;
   const engine = `${row.engine}${cache}`;
-  return [row.trace, row.scenario, `${row.pods} pods`, ...demand, engine, `profile ${row.profile}`].join(", ");
+  return [row.trace, row.scenario, `${row.pods} pods`, ...demand, engine, `profile ${row.profile}${index}`].join(", ");
 }
 
 type Column = { readonly title: string; readonly value: (row: FleetRow) => string };

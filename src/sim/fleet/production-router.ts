@@ -4,8 +4,8 @@ import type { PodFacts } from "../../routing/pod.ts";
 import type { PodClaimChange, ReportedPod } from "../../routing/pod-registry.ts";
 import { seededRandom } from "../../routing/random.ts";
 import { Router } from "../../routing/router.ts";
-import { DEFAULT_LIMITS } from "../../routing/router-limits.ts";
 import { type GivenRules, routingRules } from "../../routing/routing-rules.ts";
+import { type CacheKnowledge, simulationLimits } from "./cache-knowledge.ts";
 import {
   type BlockChange,
   type FleetRouter,
@@ -33,6 +33,8 @@ export type ProductionSetup = {
   readonly rules?: GivenRules | undefined;
   /** Within what time requests want their first token. */
   readonly deadlineMs?: number | undefined;
+  /** Undefined: events. */
+  readonly knowledge?: CacheKnowledge | undefined;
 };
 
 /** The routing core that runs in production, under one of its policies, with the simulation's clock. */
@@ -44,6 +46,7 @@ class ProductionRouter implements FleetRouter {
   readonly #router: Router;
   readonly #policy: string;
   readonly #setup: ProductionSetup;
+  readonly #knowledge: CacheKnowledge;
   readonly #segmentTokens: number;
   readonly #blocksPerSegment: number;
   readonly #setting: FleetRouterSetting;
@@ -58,11 +61,11 @@ class ProductionRouter implements FleetRouter {
   constructor(policy: string, setup: ProductionSetup, setting: FleetRouterSetting) {
     this.#policy = policy;
     this.#setup = setup;
+    this.#knowledge = setup.knowledge ?? "events";
     this.#setting = setting;
     this.#blocksPerSegment = blocksPerSegment(setting.blockTokens);
     this.#segmentTokens = this.#blocksPerSegment * setting.blockTokens;
-    // Leases of a simulation have no holders that could go silent.
-    const limits = { ...DEFAULT_LIMITS, leaseTtlMs: Number.POSITIVE_INFINITY };
+    const limits = simulationLimits(this.#knowledge);
     const random = seededRandom(setting.seed);
     const released = (heldId: string, result: Placement | RouteRefusal) => this.#released(heldId, result);
     this.#router = new Router({ instance: "fleet", random, nowMs: 0, limits, released });
@@ -105,7 +108,8 @@ class ProductionRouter implements FleetRouter {
     if (leaseId === undefined) return;
     this.#leases.delete(request.index);
     const { promptTokens, outputTokens: completionTokens } = request;
-    const usage = kind === "completed" ? { promptTokens, cachedTokens: hitTokens, completionTokens } : {};
+    const cachedTokens = this.#knowledge === "all-sent" ? undefined : hitTokens;
+    const usage = kind === "completed" ? { promptTokens, cachedTokens, completionTokens } : {};
     this.#router.finish(leaseId, { kind, ...usage }, nowMs);
   }
 
@@ -121,6 +125,7 @@ class ProductionRouter implements FleetRouter {
     for (const { pod, epoch, ready, running, waiting, kvUsage, ageMs, changes } of reports) {
       const facts = this.#factsOf(pod, epoch, ready);
       pods.push({ facts, gauges: { running, waiting, kvUsage, ageMs } });
+      if (this.#knowledge !== "events") continue;
       for (const change of this.#claimChanges(changes)) claims.push({ podId: facts.id, epoch: facts.epoch, change });
     }
     this.#router.report({ source: "fleet", instance: "one", sequence: ++this.#sequence, pods, claims }, nowMs);
@@ -164,7 +169,7 @@ class ProductionRouter implements FleetRouter {
       servedModels: [MODEL],
       capacityTokens: this.#setting.capacityTokens,
       blockTokens: this.#setting.blockTokens,
-      index: { mode: "exact" },
+      index: this.#knowledge === "events" ? { mode: "exact" } : { mode: "approximate", reason: "no_events" },
     };
     this.#facts[pod] = facts;
     return facts;

@@ -3,6 +3,7 @@ import { readFleetTrace } from "../../../src/bench/fleet/fleet-calls.ts";
 import { type FleetCell, runFleetCell } from "../../../src/bench/fleet/fleet-cell.ts";
 import type { Demand } from "../../../src/bench/fleet/fleet-workload.ts";
 import { madeUpSessions } from "../../../src/bench/fleet/made-up-sessions.ts";
+import type { CacheKnowledge } from "../../../src/sim/fleet/cache-knowledge.ts";
 import { traceFile } from "../traces/trace-files.ts";
 
 const SEEDS = [1, 2, 3];
@@ -15,6 +16,7 @@ function cellOf(policy: string, demand: Demand, seed: number, pods = 8): FleetCe
     profile: "reference",
     engine: "llama-3.1-8b-h100",
     cacheScale: 1,
+    knowledge: "events",
     pods,
     demand,
     policy,
@@ -28,7 +30,17 @@ function cellOf(policy: string, demand: Demand, seed: number, pods = 8): FleetCe
  * Figures of an independent prototype of this engine model on the same traces: mean TTFT in s, what twice half the
  * range over its seeds allows, and the hit share. The reference profile is frozen where it meets them.
  */
-const PUBLISHED = [
+type Published = {
+  readonly trace: string;
+  readonly policy: string;
+  readonly at: number;
+  readonly knowledge?: CacheKnowledge;
+  readonly meanS: number;
+  readonly reachS: number;
+  readonly hitShare: number;
+};
+
+const PUBLISHED: readonly Published[] = [
   { trace: "coding_agents_a", policy: "est-ttft", at: 5, meanS: 0.48, reachS: 0.08, hitShare: 0.91 },
   { trace: "coding_agents_a", policy: "least-request", at: 5, meanS: 3.9, reachS: 0.55, hitShare: 0.16 },
   { trace: "coding_agents_a", policy: "est-ttft", at: 7, meanS: 1.84, reachS: 0.34, hitShare: 0.65 },
@@ -41,9 +53,19 @@ const PUBLISHED = [
     hitShare: 0.06,
   },
   { trace: "mooncake_conversation_part1", policy: "est-ttft", at: 0.55, meanS: 0.411, reachS: 0.01, hitShare: 0.13 },
+  // By a tree of its own, as vllm-router runs it; with exact events it comes to 0.61 s.
+  {
+    trace: "mooncake_conversation_part1",
+    policy: "cache-aware",
+    at: 0.45,
+    knowledge: "all-sent",
+    meanS: 0.77,
+    reachS: 0.02,
+    hitShare: 0.15,
+  },
   { trace: "mooncake_conversation_part1", policy: "omniscient", at: 0.3, meanS: 0.38, reachS: 0.01, hitShare: 0.15 },
   { trace: "mooncake_conversation_part1", policy: "pooled", at: 0.45, meanS: 0.38, reachS: 0.01, hitShare: 0.15 },
-] as const;
+];
 
 describe("the reference profile", () => {
   it.each(PUBLISHED)("gives $trace, $policy at $at the published figures", async (published) => {
@@ -52,7 +74,9 @@ describe("the reference profile", () => {
       trace.kind === "open"
         ? { kind: "load", load: published.at }
         : { kind: "sessions", perPod: published.at, horizonMs: 1_500_000 };
-    const runs = SEEDS.map((seed) => runFleetCell(cellOf(published.policy, demand, seed), trace));
+    const runs = SEEDS.map((seed) =>
+      runFleetCell({ ...cellOf(published.policy, demand, seed), knowledge: published.knowledge ?? "events" }, trace),
+    );
     const meanS = runs.reduce((sum, { ttftS }) => sum + ttftS.mean, 0) / SEEDS.length;
     const hitShare = runs.reduce((sum, run) => sum + run.hitShare, 0) / SEEDS.length;
     expect(Math.abs(meanS - published.meanS)).toBeLessThan(Math.max(0.15 * published.meanS, published.reachS));

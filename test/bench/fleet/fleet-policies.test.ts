@@ -36,6 +36,7 @@ describe("fleetPlan", () => {
       profile: "reference",
       engine: "llama-3.1-8b-h100",
       cacheScale: 1,
+      index: "events",
       pods: [2],
       policy: askedPolicies("warmpath,pooled"),
       queue: ["off", "refusing"],
