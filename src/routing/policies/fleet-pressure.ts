@@ -6,16 +6,26 @@ const EASY_WORK_SHARE = 0.5;
 /** Up to this share of the fleet's memory in use, a pod with room is found for every request. */
 const EASY_MEMORY_SHARE = 0.7;
 
+/** How near a fleet is to what it can do: 0 to 1. */
+export type FleetPressure = {
+  /** To having no memory for more requests. */
+  readonly memory: number;
+  /** To that, or to having no time for more prefill: whichever is nearer. */
+  readonly most: number;
+};
+
+const NONE: FleetPressure = { memory: 0, most: 0 };
+
 /**
- * How near the fleet is to having no time for more prefill, or no memory for more requests: 0 to 1. As long as a pod has
- * far fewer requests than the others, one that has just joined, it is no nearer than that pod. `onlyMemory` leaves time
- * out of it.
+ * The fleet's pressure. As long as a pod has far fewer requests than the others, one that has just joined, the fleet is no
+ * nearer to its limits than that pod.
  */
-export function fleetPressure(columns: CandidateColumns, context: PolicyContext, onlyMemory: boolean): number {
-  const pressure = onlyMemory
-    ? memoryPressure(columns)
-    : Math.max(memoryPressure(columns), workPressure(columns, context));
-  return pressure === 0 ? 0 : pressure * evenness(columns);
+export function fleetPressure(columns: CandidateColumns, context: PolicyContext): FleetPressure {
+  const memory = memoryPressure(columns);
+  const most = Math.max(memory, workPressure(columns, context));
+  if (most === 0) return NONE;
+  const even = evenness(columns);
+  return { memory: memory * even, most: most * even };
 }
 
 function workPressure({ requests }: CandidateColumns, { outlook, nowMs }: PolicyContext): number {

@@ -11,7 +11,7 @@ import {
   type RequestOutlook,
 } from "../policy.ts";
 import { ScratchColumns } from "../scratch-columns.ts";
-import { fleetPressure } from "./fleet-pressure.ts";
+import { type FleetPressure, fleetPressure } from "./fleet-pressure.ts";
 import { ReckonedDecision } from "./reckoned-decision.ts";
 
 /** A miss is charged above its face value: what it displaces costs more than the eviction term can see. */
@@ -21,6 +21,12 @@ const BACKLOG_SURCHARGE = 10;
 const MOST_SURCHARGE = 100;
 /** It also grows as the fleet comes near to what it can do, by this where nothing is left: what is saved serves all. */
 const PRESSURE_SURCHARGE = 16;
+/**
+ * A prefill keeps each request on its pod from its next token for as long. That counts as this share of its own wait, and
+ * as nothing once the pressure is a third: then it is a matter of finding room at all.
+ */
+const DECODE_DELAY_SHARE = 0.005;
+const DECODE_DELAY_FADES = 3;
 /** Decode reads a cached token this many times faster than prefill computes one (43.5 ns against 21.5 us, 8B on H100). */
 const KV_READ_SHARE = 0.002;
 /**
@@ -60,8 +66,8 @@ const scratch = new ScratchColumns(["costMs", "backlogMs"]);
 /**
  * The pod where a request costs least: predicted time to first token from the way there, backlog, own prefill after
  * the cached prefix, interference with running decodes and memory pressure, and what it costs others: chains it pushes
- * out of the cache that will come back, and requests it delays once the whole fleet has work waiting. All in ms, from the router's own
- * account; where the account is missing (see PlacementOutlook), from counts of tokens and the learned prefill rate.
+ * out of the cache that will come back, answers it holds up, and requests it delays once the whole fleet has work
+ * waiting. All in ms, from the router's own account; where the account is missing (see PlacementOutlook), from counts of tokens and the learned prefill rate.
  */
 export const warmpath: Policy = {
   name: "warmpath",
@@ -101,7 +107,9 @@ function costsOf(request: PolicyRequest, candidates: Candidates, context: Policy
   // Whom a long prefill delays waits in the router then, whose order sees to it.
   const waiting = holdsRequests ? 0 : fleetBacklog(leastBacklogMs, candidates.length, context);
   const networkMs = networkDelays(request, candidates, context);
-  const missWeight = 1 + missSurcharge(columns, context) + Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting);
+  const pressure = fleetPressure(columns, context);
+  const missWeight = 1 + missSurcharge(pressure, context) + Math.min(MOST_SURCHARGE, BACKLOG_SURCHARGE * waiting);
+  const decodeDelay = DECODE_DELAY_SHARE * Math.max(0, 1 - DECODE_DELAY_FADES * pressure.most);
   const prefillRates = outlook?.account.rates ?? { tokenMs: 1 / rates.prefillTokensPerMs, pairMs: 0 };
   const { tokenMs } = prefillRates;
   for (let i = 0; i < costMs.length; i++) {
@@ -111,9 +119,11 @@ function costsOf(request: PolicyRequest, candidates: Candidates, context: Policy
     const readMs = HOST_READ_SHARE * tokenMs * (hostTokens[i] as number);
     const prefillMs = promptPrefillMs(prefillRates, promptTokens, matchedTokens[i] as number) + readMs;
     const read = KV_READ_SHARE * inFlightTokens * (1 + prefillMs / DECODE_STRETCH_MS);
-    const interferenceMs = tokenMs * ((requests[i] as number) + read);
+    const onPod = requests[i] as number;
+    const interferenceMs = tokenMs * (onPod + read);
     const memoryMs = memoryPressure(capacityTokens[i] as number, inFlightTokens + promptTokens);
-    const delayMs = waiting > 0 ? delayOf(candidates[i] as Candidate, context, waiting, ahead, prefillMs) : 0;
+    const behindMs = waiting > 0 ? delayOf(candidates[i] as Candidate, context, waiting, ahead, prefillMs) : 0;
+    const delayMs = decodeDelay * onPod * prefillMs + behindMs;
     const othersMs = wayMs + ahead + interferenceMs + memoryMs;
     costMs[i] = othersMs + missWeight * prefillMs + delayMs;
     if (terms === undefined) continue;
@@ -131,9 +141,9 @@ function costsOf(request: PolicyRequest, candidates: Candidates, context: Policy
 }
 
 /** A copy of what many share will serve others: where there is memory for it, it costs nothing beyond its prefill. */
-function missSurcharge(columns: CandidateColumns, context: PolicyContext): number {
-  const shared = context.outlook?.shared === true;
-  return (shared ? 0 : MISS_SURCHARGE) + PRESSURE_SURCHARGE * fleetPressure(columns, context, shared);
+function missSurcharge(pressure: FleetPressure, { outlook }: PolicyContext): number {
+  const shared = outlook?.shared === true;
+  return (shared ? 0 : MISS_SURCHARGE) + PRESSURE_SURCHARGE * (shared ? pressure.memory : pressure.most);
 }
 
 /** Sets the backlogs and returns the least of them, in ms. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { candidate, choices, named } from "./policy-fixtures.ts";
+import { candidate, choices, named, request } from "./policy-fixtures.ts";
 
 describe("warmpath", () => {
   const policy = named("warmpath");
@@ -26,6 +26,15 @@ describe("warmpath", () => {
     const head = { inFlight: 1, backlogTokens: 20_000, headTokens: 20_000 };
     const fleet = [candidate("started", { ...head, headAgeMs: 900 }), candidate("fresh", { ...head, headAgeMs: 0 })];
     expect(choices(policy, fleet)).toEqual(["started"]);
+  });
+
+  it("sends a long prefill where it holds up fewer answers, a short one where the wait is shorter", () => {
+    const fleet = [
+      candidate("answering", { inFlight: 20 }),
+      candidate("prefilling", { inFlight: 1, awaitingFirstToken: 1, backlogTokens: 2_000, headTokens: 2_000 }),
+    ];
+    expect(choices(policy, fleet, { ...request, promptTokens: 60_000 })).toEqual(["prefilling"]);
+    expect(choices(policy, fleet, { ...request, promptTokens: 2_000 })).toEqual(["answering"]);
   });
 
   it("avoids a pod whose memory cannot take the prompt", () => {
