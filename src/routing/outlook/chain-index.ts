@@ -12,65 +12,82 @@ export type DeepestMark<Chain> = {
   readonly takeovers: number;
 };
 
+/** Words of an entry: the marked segment, low and high; the id of the chain that marked it last, 0 in an empty one; takeovers. */
+const ENTRY_WORDS = 4;
+const HIGH = 1;
+const OWNER = 2;
+const TAKEOVERS = 3;
+
 /**
  * Finds the chain that a prompt continues by the segments it was last seen with. Marks the first, second, fourth
  * and eighth segment of a prompt and every 16th, which is close enough to tell chains apart. Of fixed size; old marks
- * give way to new ones.
+ * give way to new ones. Chains count their ids up from 1: of many that have marks, the first are forgotten.
  */
-export class ChainIndex<Chain> {
+export class ChainIndex<Chain extends { readonly id: number }> {
   readonly #sets: number;
-  /** Low and high words of the marked segments in turn: a set is half a cache line. */
-  readonly #marked: Uint32Array;
-  readonly #chains: (Chain | undefined)[];
-  readonly #takeovers: Uint8Array;
+  /** A set is a cache line: a look-up reads one and no object. */
+  readonly #entries: Uint32Array;
   /** By set: the way that is replaced next. */
   readonly #turns: Uint8Array;
+  /** By id, modulo their most. */
+  readonly #chains: (Chain | undefined)[];
 
-  /** `marks` is rounded up to a power of two. */
+  /** `marks` is rounded up to a power of two; a quarter as many chains are known. */
   constructor(marks: number) {
     this.#sets = 2 ** Math.ceil(Math.log2(marks / WAYS));
-    this.#marked = new Uint32Array(2 * this.#sets * WAYS);
-    this.#chains = new Array<Chain | undefined>(this.#sets * WAYS).fill(undefined);
-    this.#takeovers = new Uint8Array(this.#sets * WAYS);
+    this.#entries = new Uint32Array(this.#sets * WAYS * ENTRY_WORDS);
     this.#turns = new Uint8Array(this.#sets);
+    this.#chains = new Array<Chain | undefined>(this.#sets).fill(undefined);
   }
 
   /** The deepest of a prompt's segments that has a mark. */
   deepest(segments: Uint32Array): DeepestMark<Chain> | undefined {
+    const entries = this.#entries;
     for (let depth = lastMark(segments.length / 2); depth > 0; depth = previousMark(depth)) {
       const at = this.#find(segments[2 * depth - 2] as number, segments[2 * depth - 1] as number);
-      const chain = at < 0 ? undefined : this.#chains[at];
-      if (chain !== undefined) return { chain, segments: depth, takeovers: this.#takeovers[at] as number };
+      if (at < 0) continue;
+      const id = entries[at + OWNER] as number;
+      const chain = this.#chains[id & (this.#sets - 1)];
+      if (chain?.id === id) return { chain, segments: depth, takeovers: entries[at + TAKEOVERS] as number };
     }
     return undefined;
   }
 
   /** Marks a prompt as the chain's. */
   mark(segments: Uint32Array, chain: Chain): void {
+    const entries = this.#entries;
+    const { id } = chain;
+    this.#chains[id & (this.#sets - 1)] = chain;
     for (let depth = lastMark(segments.length / 2); depth > 0; depth = previousMark(depth)) {
       const low = segments[2 * depth - 2] as number;
       const high = segments[2 * depth - 1] as number;
-      let at = this.#find(low, high);
+      const at = this.#find(low, high);
       if (at < 0) {
-        const set = this.#setOf(low);
-        const way = this.#turns[set] as number;
-        this.#turns[set] = (way + 1) % WAYS;
-        at = set * WAYS + way;
-        this.#marked[2 * at] = low;
-        this.#marked[2 * at + 1] = high;
-        this.#takeovers[at] = 0;
+        this.#insert(low, high, id);
       } else {
-        this.#takeovers[at] = takeoversAfter(this.#takeovers[at] as number, this.#chains[at] === chain);
+        entries[at + TAKEOVERS] = takeoversAfter(entries[at + TAKEOVERS] as number, entries[at + OWNER] === id);
+        entries[at + OWNER] = id;
       }
-      // Mostly it is the chain's own mark already: a write is more to the garbage collector than to the index.
-      if (this.#chains[at] !== chain) this.#chains[at] = chain;
     }
   }
 
+  #insert(low: number, high: number, id: number): void {
+    const set = this.#setOf(low);
+    const way = this.#turns[set] as number;
+    this.#turns[set] = (way + 1) % WAYS;
+    const at = (set * WAYS + way) * ENTRY_WORDS;
+    this.#entries[at] = low;
+    this.#entries[at + HIGH] = high;
+    this.#entries[at + OWNER] = id;
+    this.#entries[at + TAKEOVERS] = 0;
+  }
+
+  /** Where the segment's entry begins; -1 without one. */
   #find(low: number, high: number): number {
-    const from = this.#setOf(low) * WAYS;
-    for (let at = from; at < from + WAYS; at++) {
-      if (this.#marked[2 * at] === low && this.#marked[2 * at + 1] === high) return at;
+    const entries = this.#entries;
+    const from = this.#setOf(low) * WAYS * ENTRY_WORDS;
+    for (let at = from; at < from + WAYS * ENTRY_WORDS; at += ENTRY_WORDS) {
+      if (entries[at] === low && entries[at + HIGH] === high && entries[at + OWNER] !== 0) return at;
     }
     return -1;
   }

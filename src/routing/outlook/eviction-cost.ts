@@ -41,7 +41,8 @@ export function evictionCostMs(question: EvictionQuestion): number {
     Math.max(LEAST_FORWARD_MS, (FORWARD_SHARE * Math.min(excessTokens, neededTokens)) / intakePerMs),
   );
   let costMs = 0;
-  for (const { chain, tokens, promptTokens } of pod.idleChains()) {
+  for (let idle = pod.oldest; idle !== undefined; idle = idle.newer) {
+    const { chain, tokens, promptTokens } = idle;
     if (chain === own) continue;
     const lostTokens = Math.min(excessTokens, tokens);
     if (chain.home === pod && chain.inFlight === 0) {

@@ -96,6 +96,7 @@ export class PlacementOutlook {
   readonly #arrivals: DecayedRate;
   readonly #work: DecayedRate;
   #answerTokens = PRIOR_ANSWER_TOKENS;
+  #lastChain = 0;
 
   constructor(nowMs: number) {
     this.#arrivals = new DecayedRate(FLEET_MEMORY_MS, nowMs);
@@ -167,7 +168,7 @@ export class PlacementOutlook {
   sent(placement: OutlookPlacement, nowMs: number): void {
     const { leaseId, pod, segments, promptTokens, matchedTokens, capacityTokens, continued, origin, cluster } =
       placement;
-    const chain = continued ?? newChain(pod);
+    const chain = continued ?? newChain(++this.#lastChain, pod);
     if (continued !== undefined) this.returns.returned(chain, nowMs);
     const resident = continued && pod.drop(chain);
     // What was matched and is not the chain's own belongs to others that share it.
@@ -225,7 +226,7 @@ export class PlacementOutlook {
     if (!prefilled) return;
     chain.turns++;
     chain.idleSinceMs = nowMs;
-    pod.keep({ chain, tokens: ownTokens, promptTokens });
+    pod.keep(chain, ownTokens, promptTokens);
     this.returns.turnEnded(chain, nowMs);
     if (capacityTokens !== undefined) pod.trim(capacityTokens, pod.leases * this.#answerTokens);
   }
@@ -236,8 +237,9 @@ export class PlacementOutlook {
   }
 }
 
-function newChain(home: PodOutlook): Chain {
-  return { turns: 0, idleSinceMs: undefined, spell: undefined, home, lastPromptTokens: 0, inFlight: 0 };
+function newChain(id: number, home: PodOutlook): Chain {
+  const none = { idleSinceMs: undefined, spell: undefined, residents: [] };
+  return { id, turns: 0, home, lastPromptTokens: 0, inFlight: 0, ...none };
 }
 
 /** How much of a prefill of `headMs` is taken as done when it has been at the head of the backlog for `ageMs`. */

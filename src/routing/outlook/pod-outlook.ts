@@ -4,19 +4,27 @@ import type { PausingSession } from "./return-times.ts";
 
 /** Prompts that grow out of one another: a conversation, as far as its pauses and its place in caches matter. */
 export type Chain = PausingSession & {
+  /** Counted up from 1. */
+  readonly id: number;
   /** Where its last turn ran: copies elsewhere are stale. */
   home: PodOutlook | undefined;
   lastPromptTokens: number;
   inFlight: number;
+  /** What pods are believed to keep of it; mostly one of them does. */
+  readonly residents: ResidentChain[];
 };
 
 /** What a pod is believed to keep of an idle chain. */
 export type ResidentChain = {
   readonly chain: Chain;
+  readonly pod: PodOutlook;
   /** Tokens kept that no other chain accounts for. */
   tokens: number;
   /** Length of the prompt they end. */
   readonly promptTokens: number;
+  /** The pod's residents in the order in which they finished. Only the pod changes these two. */
+  older: ResidentChain | undefined;
+  newer: ResidentChain | undefined;
 };
 
 const FLOW_MEMORY_MS = 300_000;
@@ -38,7 +46,8 @@ export class PodOutlook {
   #leases = 0;
   /** Work that counts here for a moment without having been sent (see assumed-placements.ts). */
   #assumed: PrefillWork = NO_WORK;
-  readonly #idle = new Map<Chain, ResidentChain>();
+  #oldest: ResidentChain | undefined;
+  #newest: ResidentChain | undefined;
   #idleTokens = 0;
   readonly arrivals: DecayedRate;
   readonly work: DecayedRate;
@@ -83,14 +92,15 @@ export class PodOutlook {
     return this.#leases;
   }
 
-  /** Idle chains, least recently finished first. */
-  idleChains(): IterableIterator<ResidentChain> {
-    return this.#idle.values();
+  /** The idle chain that finished least recently; those after it are behind `newer`. */
+  get oldest(): ResidentChain | undefined {
+    return this.#oldest;
   }
 
   /** What the pod keeps of an idle chain. */
-  resident(chain: Chain): ResidentChain | undefined {
-    return this.#idle.get(chain);
+  resident({ residents }: Chain): ResidentChain | undefined {
+    for (const resident of residents) if (resident.pod === this) return resident;
+    return undefined;
   }
 
   sent(leaseId: string, work: PrefillWork, heldTokens: number, nowMs: number): void {
@@ -132,18 +142,29 @@ export class PodOutlook {
     this.#leases--;
   }
 
-  /** The pod keeps this of a chain whose turn has just ended. */
-  keep(resident: ResidentChain): void {
-    this.drop(resident.chain);
-    this.#idle.set(resident.chain, resident);
-    this.#idleTokens += resident.tokens;
+  /** The pod keeps so many tokens of a chain whose turn has just ended, with a prompt of `promptTokens`. */
+  keep(chain: Chain, tokens: number, promptTokens: number): void {
+    this.drop(chain);
+    const resident = { chain, pod: this, tokens, promptTokens, older: this.#newest, newer: undefined };
+    if (this.#newest === undefined) this.#oldest = resident;
+    else this.#newest.newer = resident;
+    this.#newest = resident;
+    chain.residents.push(resident);
+    this.#idleTokens += tokens;
   }
 
   /** The pod keeps nothing more of a chain, or a lease holds it. Returns what was kept. */
   drop(chain: Chain): ResidentChain | undefined {
-    const resident = this.#idle.get(chain);
+    const resident = this.resident(chain);
     if (resident === undefined) return undefined;
-    this.#idle.delete(chain);
+    const { older, newer } = resident;
+    if (older === undefined) this.#oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
+    const { residents } = chain;
+    residents[residents.indexOf(resident)] = residents.at(-1) as ResidentChain;
+    residents.pop();
     this.#idleTokens -= resident.tokens;
     return resident;
   }
@@ -151,9 +172,7 @@ export class PodOutlook {
   /** Gives up what the cache has no room for beside `reservedTokens`, least recently finished first, tails first. */
   trim(capacityTokens: number, reservedTokens: number): void {
     let excess = this.#idleTokens + this.#heldTokens + reservedTokens - capacityTokens;
-    if (excess <= 0) return;
-    for (const resident of this.#idle.values()) {
-      if (excess <= 0) return;
+    for (let resident = this.#oldest; resident !== undefined && excess > 0; resident = resident.newer) {
       const lost = Math.min(excess, resident.tokens);
       excess -= lost;
       if (lost === resident.tokens) {
@@ -167,7 +186,8 @@ export class PodOutlook {
 
   /** The cache is empty. */
   forget(): void {
-    this.#idle.clear();
+    for (let resident = this.#oldest; resident !== undefined; resident = resident.newer) this.drop(resident.chain);
+    // Sums of many differences drift.
     this.#idleTokens = 0;
   }
 }

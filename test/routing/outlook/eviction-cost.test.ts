@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { evictionCostMs } from "../../../src/routing/outlook/eviction-cost.ts";
 import { type Chain, PodOutlook } from "../../../src/routing/outlook/pod-outlook.ts";
@@ -7,9 +8,23 @@ import { ReturnTimes } from "../../../src/routing/outlook/return-times.ts";
 const rates = { tokenMs: 0.02, pairMs: 1e-6 };
 
 function chainOf(pod: PodOutlook, tokens: number, idleSinceMs: number): Chain {
-  const chain: Chain = { turns: 5, idleSinceMs, home: pod, lastPromptTokens: tokens, inFlight: 0 };
-  pod.keep({ chain, tokens, promptTokens: tokens });
+  const chain: Chain = {
+    id: 1,
+    turns: 5,
+    idleSinceMs,
+    home: pod,
+    lastPromptTokens: tokens,
+    inFlight: 0,
+    residents: [],
+  };
+  pod.keep(chain, tokens, tokens);
   return chain;
+}
+
+function tokensInOrder(pod: PodOutlook): number[] {
+  const tokens: number[] = [];
+  for (let idle = pod.oldest; idle !== undefined; idle = idle.newer) tokens.push(idle.tokens);
+  return tokens;
 }
 
 function costMs(pod: PodOutlook, neededTokens: number, chain?: Chain): number {
@@ -92,5 +107,28 @@ describe("PodOutlook", () => {
     expect(pod.idleTokens).toBe(30_000);
     pod.forget();
     expect(pod.idleTokens).toBe(0);
+    expect([pod.oldest, second.residents]).toEqual([undefined, []]);
+  });
+
+  it("keeps the order in which turns finished, whoever leaves it, and knows its own copy of a chain", () => {
+    const chain = fc.integer({ min: 0, max: 4 });
+    const step = fc.record({ chain, pod: fc.integer({ min: 0, max: 1 }), kept: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const pods = [new PodOutlook(0), new PodOutlook(0)];
+        const chains = Array.from({ length: 5 }, (_, i) => chainOf(new PodOutlook(0), 100 + i, 0));
+        const model: number[][] = [[], []];
+        for (const { chain: at, pod, kept } of steps) {
+          const before = model[pod] as number[];
+          model[pod] = kept ? [...before.filter((other) => other !== at), at] : before.filter((other) => other !== at);
+          if (kept) pods[pod]?.keep(chains[at] as Chain, 100 + at, 100 + at);
+          else expect(pods[pod]?.drop(chains[at] as Chain)?.tokens).toBe(before.includes(at) ? 100 + at : undefined);
+          for (const [i, order] of model.entries()) {
+            expect(tokensInOrder(pods[i] as PodOutlook)).toEqual(order.map((other) => 100 + other));
+            expect(pods[i]?.idleTokens).toBe(order.reduce((sum, other) => sum + 100 + other, 0));
+          }
+        }
+      }),
+    );
   });
 });

@@ -18,8 +18,9 @@ function pod(
   const outlook = new PodOutlook(0);
   if (waitingTokens > 0) outlook.sent(`${id}-waits`, prefillWork(waitingTokens, 0), waitingTokens, NOW_MS);
   if (chainTokens > 0) {
-    const chain: Chain = { turns: 5, idleSinceMs: NOW_MS - idleMs, home: outlook, lastPromptTokens: 1, inFlight: 0 };
-    outlook.keep({ chain, tokens: chainTokens, promptTokens: chainTokens });
+    const idle = { turns: 5, idleSinceMs: NOW_MS - idleMs, lastPromptTokens: 1, inFlight: 0 };
+    const chain: Chain = { id: 1, ...idle, home: outlook, residents: [] };
+    outlook.keep(chain, chainTokens, chainTokens);
   }
   return candidate(id, { outlook, capacityTokens: CAPACITY_TOKENS, matchedTokens: hitTokens });
 }
