@@ -12,6 +12,7 @@ import {
 } from "../policy.ts";
 import { ScratchColumns } from "../scratch-columns.ts";
 import { type FleetPressure, fleetPressure } from "./fleet-pressure.ts";
+import { addEvictions } from "./priced-evictions.ts";
 import { ReckonedDecision } from "./reckoned-decision.ts";
 
 /** A miss is charged above its face value: what it displaces costs more than the eviction term can see. */
@@ -41,8 +42,6 @@ const MEMORY_BASE_MS = 1_000;
 const MEMORY_SLOPE_MS = 2_500;
 const MOST_UTILISATION = 0.9;
 const MOST_DELAY_FACTOR = 100;
-/** Evictions are priced on the best pods by all other terms only: walking chains costs more than those. */
-const MOST_PRICED = 16;
 /** Predictions closer than this are equal. */
 const TIE_BAND_MS = 0.5;
 
@@ -112,15 +111,17 @@ function costsOf(request: PolicyRequest, candidates: Candidates, context: Policy
   const decodeDelay = DECODE_DELAY_SHARE * Math.max(0, 1 - DECODE_DELAY_FADES * pressure.most);
   const prefillRates = outlook?.account.rates ?? { tokenMs: 1 / rates.prefillTokensPerMs, pairMs: 0 };
   const { tokenMs } = prefillRates;
+  const hostReadMs = HOST_READ_SHARE * tokenMs;
+  const kvReadMs = KV_READ_SHARE * tokenMs;
+  const stretch = 1 / DECODE_STRETCH_MS;
   for (let i = 0; i < costMs.length; i++) {
     const wayMs = networkMs === undefined ? 0 : (networkMs[i] as number);
     const ahead = backlogMs[i] as number;
     const inFlightTokens = promptTokensInFlight[i] as number;
-    const readMs = HOST_READ_SHARE * tokenMs * (hostTokens[i] as number);
+    const readMs = hostReadMs * (hostTokens[i] as number);
     const prefillMs = promptPrefillMs(prefillRates, promptTokens, matchedTokens[i] as number) + readMs;
-    const read = KV_READ_SHARE * inFlightTokens * (1 + prefillMs / DECODE_STRETCH_MS);
     const onPod = requests[i] as number;
-    const interferenceMs = tokenMs * (onPod + read);
+    const interferenceMs = tokenMs * onPod + kvReadMs * inFlightTokens * (1 + prefillMs * stretch);
     const memoryMs = memoryPressure(capacityTokens[i] as number, inFlightTokens + promptTokens);
     const behindMs = waiting > 0 ? delayOf(candidates[i] as Candidate, context, waiting, ahead, prefillMs) : 0;
     const delayMs = decodeDelay * onPod * prefillMs + behindMs;
@@ -136,7 +137,13 @@ function costsOf(request: PolicyRequest, candidates: Candidates, context: Policy
     terms.delayMs[i] = delayMs;
     terms.matchedTokens[i] = matchedTokens[i] as number;
   }
-  addEvictions(request, candidates, context, costMs, terms?.evictionMs);
+  if (outlook !== undefined) {
+    addEvictions(costMs, TIE_BAND_MS, (at) => {
+      const evictionMs = evictionOf(request, candidates[at] as Candidate, outlook, context.nowMs);
+      if (terms !== undefined) terms.evictionMs[at] = evictionMs;
+      return evictionMs;
+    });
+  }
   return costMs;
 }
 
@@ -207,45 +214,10 @@ function memoryPressure(capacityTokens: number, neededTokens: number): number {
   return excess <= 0 ? 0 : MEMORY_BASE_MS + (MEMORY_SLOPE_MS * excess) / capacityTokens;
 }
 
-/** Adds the price of evictions to the costs, cheapest pods first, as long as it can change the choice. */
-function addEvictions(
-  request: PolicyRequest,
-  candidates: Candidates,
-  context: PolicyContext,
-  cost: Float64Array,
-  evictionsMs: Float64Array | undefined,
-): void {
-  const { outlook } = context;
-  if (outlook === undefined) return;
-  const priced: number[] = [];
-  const prices: number[] = [];
-  let best = Number.POSITIVE_INFINITY;
-  while (priced.length < MOST_PRICED) {
-    const next = cheapest(cost);
-    const base = cost[next] as number;
-    if (base === Number.POSITIVE_INFINITY || base >= best + TIE_BAND_MS) break;
-    const evictionMs = evictionOf(request, candidates[next] as Candidate, outlook, context.nowMs);
-    if (evictionsMs !== undefined) evictionsMs[next] = evictionMs;
-    cost[next] = Number.POSITIVE_INFINITY;
-    priced.push(next);
-    prices.push(base + evictionMs);
-    best = Math.min(best, base + evictionMs);
-  }
-  // Beside priced pods an unpriced one would look too good.
-  if (priced.length === MOST_PRICED) cost.fill(Number.POSITIVE_INFINITY);
-  for (let i = 0; i < priced.length; i++) cost[priced[i] as number] = prices[i] as number;
-}
-
 function evictionOf(request: PolicyRequest, candidate: Candidate, outlook: RequestOutlook, nowMs: number): number {
   const { capacityTokens, outlook: pod } = candidate;
   if (pod === undefined || capacityTokens === undefined) return 0;
   const { account, chain } = outlook;
   const newTokens = request.promptTokens - candidate.matchedTokens;
   return account.evictionMs({ pod, capacityTokens, newTokens, chain }, nowMs);
-}
-
-function cheapest(cost: Float64Array): number {
-  let lowest = 0;
-  for (let i = 1; i < cost.length; i++) if ((cost[i] as number) < (cost[lowest] as number)) lowest = i;
-  return lowest;
 }
