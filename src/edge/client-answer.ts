@@ -77,12 +77,14 @@ export class ClientAnswer {
   }
 
   /**
-   * Ends an answer whose headers are out: a stream of events with one that says why, and without `[DONE]`; any other
-   * body is cut off. False: the client cannot be told, it has left.
+   * Ends an answer whose headers are out: a stream of events with one that says why, and without `[DONE]`, behind comments
+   * that say what `headers` would have said; any other body is cut off. False: the client cannot be told, it has left.
    */
-  async breakOff(event: object): Promise<boolean> {
+  async breakOff(event: object, headers: Readonly<Record<string, string>> = {}): Promise<boolean> {
     const stream = this.#stream as ClientStream;
-    const ended = this.#seesEvents ? stream.closeWithEvent(event) : stream.cut(new Error("the answer broke off"));
+    const ended = this.#seesEvents
+      ? stream.closeWithEvent(event, headers)
+      : stream.cut(new Error("the answer broke off"));
     const told = ended.then(
       () => true,
       () => false,

@@ -22,8 +22,7 @@ export class ClientStream {
 
   /** SSE comment lines that say what headers would have said, had they not been sent before. */
   async note(headers: Headers): Promise<void> {
-    const lines = [...headers].map(([name, value]) => `: ${name}: ${value}\n`);
-    await this.write(encoder.encode(`${lines.join("")}\n`));
+    await this.write(encoder.encode(commentsOf(headers)));
   }
 
   /** An SSE comment that keeps the line alive, unless the client has not even taken the last one. */
@@ -55,9 +54,9 @@ export class ClientStream {
     await this.#lockedWriter().close();
   }
 
-  /** Ends a stream of events with one more. Rejects if the client is gone. */
-  async closeWithEvent(event: object): Promise<void> {
-    await this.write(encoder.encode(`data: ${JSON.stringify(event)}\n\n`));
+  /** Ends a stream of events with one more, behind comments in place of `headers`. Rejects if the client is gone. */
+  async closeWithEvent(event: object, headers: Readonly<Record<string, string>> = {}): Promise<void> {
+    await this.write(encoder.encode(`${commentsOf(Object.entries(headers))}data: ${JSON.stringify(event)}\n\n`));
     await this.close();
   }
 
@@ -74,4 +73,10 @@ export class ClientStream {
     this.#writer ??= this.#writable.getWriter();
     return this.#writer;
   }
+}
+
+/** Comment lines in place of headers; nothing where there are none. */
+function commentsOf(headers: Iterable<readonly [string, string]>): string {
+  const lines = Array.from(headers, ([name, value]) => `: ${name}: ${value}\n`);
+  return lines.length === 0 ? "" : `${lines.join("")}\n`;
 }

@@ -53,7 +53,7 @@ async function placed({ place, answer }: Forwarding): Promise<HeldLease | undefi
     return lease;
   } catch (error) {
     if (answer.stream === undefined || !(error instanceof Refusal)) answer.refuse(error);
-    else await answer.breakOff(errorEvent(error));
+    else await answer.breakOff(errorEvent(error), error.headers);
     return undefined;
   }
 }

@@ -102,11 +102,12 @@ describe("a stream that waits for a pod for more than two seconds", () => {
     await noLeases(edge);
   });
 
-  it("ends with an error event when its time is over", async () => {
+  it("ends with an error event when its time is over, and a comment that says when to come back", async () => {
     const { edge, end } = await busy(["a"], { firstByteMs: 2_500 });
     const text = await (await edge.chat({ stream: true })).text();
     const last = text.trimEnd().split("\n\n").at(-1) ?? "";
     expect(JSON.parse(last.replace("data: ", ""))).toMatchObject({ error: { code: "saturated" } });
+    expect(text).toMatch(/\n: retry-after: \d+\n\n/);
     await end();
     await noLeases(edge);
   });

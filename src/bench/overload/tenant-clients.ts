@@ -75,8 +75,9 @@ export class TenantClients {
     this.#signal.throwIfAborted();
     const atMs = performance.now();
     const outcome = await (this.#clients.get(tenant) as LoadClient).call(request);
+    // Where headers were out already, a comment of the stream tells it.
     const told = Number(outcome.headers["retry-after"] ?? Number.NaN);
-    const retryAfterS = outcome.status === 429 && Number.isFinite(told) ? told : undefined;
+    const retryAfterS = outcome.kind === "failed" && Number.isFinite(told) ? told : undefined;
     return { tenant, attempt, atMs, outcome, retryAfterS };
   }
 

@@ -12,7 +12,7 @@ export type DeepestMark<Chain> = {
   readonly takeovers: number;
 };
 
-/** Words of an entry: the marked segment, low and high; the id of the chain that marked it last, 0 in an empty one; takeovers. */
+/** An entry: the marked segment, low and high; the id of the chain that marked it last, 0 where there is none; takeovers. */
 const ENTRY_WORDS = 4;
 const HIGH = 1;
 const OWNER = 2;

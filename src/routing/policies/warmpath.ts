@@ -66,7 +66,8 @@ const scratch = new ScratchColumns(["costMs", "backlogMs"]);
  * The pod where a request costs least: predicted time to first token from the way there, backlog, own prefill after
  * the cached prefix, interference with running decodes and memory pressure, and what it costs others: chains it pushes
  * out of the cache that will come back, answers it holds up, and requests it delays once the whole fleet has work
- * waiting. All in ms, from the router's own account; where the account is missing (see PlacementOutlook), from counts of tokens and the learned prefill rate.
+ * waiting. All in ms, from the router's own account; where the account is missing (see PlacementOutlook), from counts of
+ * tokens and the learned prefill rate.
  */
 export const warmpath: Policy = {
   name: "warmpath",
