@@ -28,9 +28,12 @@ export type Chosen = {
 export class PodChooser {
   readonly #state: RouterState;
   readonly #random: Random;
-  /** Of the last placement, and the registry's version then: mostly the next is among the same pods. */
-  #field = new CandidateField([]);
-  #fieldVersion = 0;
+  /**
+   * Of the last two sets of pods, the last one first, and the registry's version then. Mostly the next choice is among the
+   * same pods; in an overload all pods and the open ones take turns.
+   */
+  #fields: readonly [CandidateField, CandidateField] = [new CandidateField([]), new CandidateField([])];
+  #fieldsVersion = 0;
   #segmentBytes = 256;
 
   constructor(state: RouterState, random: Random) {
@@ -112,11 +115,13 @@ export class PodChooser {
 
   #fieldOf(pods: readonly Pod[]): CandidateField {
     const { version } = this.#state.registry;
-    if (this.#fieldVersion !== version || !areSame(this.#field.columns.pods, pods)) {
-      this.#field = new CandidateField(pods);
-      this.#fieldVersion = version;
-    }
-    return this.#field;
+    const [last, other] = this.#fields;
+    const holds = this.#fieldsVersion === version;
+    if (holds && areSame(last.columns.pods, pods)) return last;
+    const field = holds && areSame(other.columns.pods, pods) ? other : new CandidateField(pods);
+    this.#fields = [field, holds ? last : field];
+    this.#fieldsVersion = version;
+    return field;
   }
 }
 
