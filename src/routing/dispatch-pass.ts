@@ -1,6 +1,6 @@
 import type { Arrival } from "./arrival.ts";
 import { AssumedPlacements } from "./assumed-placements.ts";
-import type { HeldRequests } from "./held-requests.ts";
+import { deadlineOf, type HeldRequests } from "./held-requests.ts";
 import type { AwaitedPod, LastPass } from "./last-pass.ts";
 import { OpenPods } from "./open-pods.ts";
 import type { Placement, RouteRefusal } from "./placement.ts";
@@ -145,8 +145,8 @@ export class DispatchPass {
     if (!other.ok) return other;
     const prefillMs = this.#held.prefillMsOf(choice);
     const savedMs = this.#held.prefillMsOf(other) - prefillMs;
-    const deadlineAtMs = arrival.arrivedAtMs + (arrival.request.deadlineMs ?? Number.POSITIVE_INFINITY);
-    const mostMs = Math.min(WAIT_FOR_SAVED * savedMs, deadlineAtMs - this.#nowMs - prefillMs);
+    const leftMs = arrival.arrivedAtMs + deadlineOf(arrival.request) - this.#nowMs;
+    const mostMs = Math.min(WAIT_FOR_SAVED * savedMs, leftMs - prefillMs);
     return this.#room.opensInMs(choice.pod, wanted) > mostMs ? other : undefined;
   }
 

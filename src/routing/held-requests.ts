@@ -138,7 +138,7 @@ export class HeldRequests {
   /** Keeps a request that none of `podsKnown` pods serves. Undefined where the rules forbid it, or too many wait already. */
   holdWithoutPods(arrival: Arrival, podsKnown: number): HeldRequest | undefined {
     if (!this.mayHoldWithoutPods(this.#rules)) return undefined;
-    const waitMs = Math.min(this.#rules.holdWithoutPodsMs, arrival.request.deadlineMs ?? DEADLINE_MS);
+    const waitMs = Math.min(this.#rules.holdWithoutPodsMs, deadlineOf(arrival.request));
     this.#podless.add(arrival, arrival.arrivedAtMs + waitMs);
     return { ok: false, reason: "held", heldId: arrival.id, waitMs, podsKnown };
   }
@@ -200,7 +200,8 @@ export class HeldRequests {
 
   #queuedAs(arrival: Arrival, work: PromptWork, residence?: Residence): QueuedRequest<Arrival> {
     const { id, request, arrivedAtMs } = arrival;
-    const { key = "", priority = 0, deadlineMs = DEADLINE_MS, sloTtftMs } = request;
+    const { key = "", priority = 0, sloTtftMs } = request;
+    const deadlineMs = deadlineOf(request);
     const lengths = { ...work, outputTokens: this.outputTokensOf(request) };
     const onPodMs = Math.min(deadlineMs / 2, this.#firstByteMs(request, lengths, residence));
     return {
@@ -230,6 +231,11 @@ export class HeldRequests {
     const firstTokenMs = expectedMs + this.#firstTokens.marginMs;
     return request.streamed === false ? firstTokenMs + (residence?.decodeMs ?? 0) : firstTokenMs;
   }
+}
+
+/** Within what time a request wants its first token, or all of an answer that is not streamed. */
+export function deadlineOf({ deadlineMs = DEADLINE_MS }: RouteRequest): number {
+  return deadlineMs;
 }
 
 /** The same for a client's retry of a request, different for another prompt or key. */

@@ -50,6 +50,11 @@ export class PriorityBand<Payload> {
     return this.#byArrival.first;
   }
 
+  /** Whose deadline comes first. */
+  get soonest(): WaitingRequest<Payload> | undefined {
+    return this.#byDeadline.first;
+  }
+
   /** The lowest counter of those with somebody waiting. */
   get lowestServed(): number | undefined {
     return this.#byServed.first?.account.served;
@@ -129,9 +134,9 @@ export class PriorityBand<Payload> {
     }
   }
 
-  /** The one whose deadline comes first, where it may go before all others. */
+  /** The soonest, where it may go before all others. */
   #called(isCalled: (request: QueuedRequest<Payload>) => boolean): WaitingRequest<Payload> | undefined {
-    const first = this.#byDeadline.first;
+    const first = this.soonest;
     if (first === undefined || !isCalled(first.request)) return undefined;
     const own = this.#flows.get(first.request.key) as KeyFlow<Payload>;
     const { served, weight } = own.account;
@@ -143,7 +148,8 @@ export class PriorityBand<Payload> {
   }
 }
 
-function byDeadline(a: WaitingRequest<unknown>, b: WaitingRequest<unknown>): number {
+/** The order of deadlines. */
+export function byDeadline(a: WaitingRequest<unknown>, b: WaitingRequest<unknown>): number {
   return a.request.deadlineAtMs - b.request.deadlineAtMs || a.turn - b.turn;
 }
 

@@ -1,7 +1,6 @@
 import { AgedTurns } from "./aged-turns.ts";
 import { KeyAccounts } from "./key-accounts.ts";
-import { OrderedHeap } from "./ordered-heap.ts";
-import { PriorityBand } from "./priority-band.ts";
+import { byDeadline, PriorityBand } from "./priority-band.ts";
 import type { QueueSettings } from "./queue-settings.ts";
 import type { QueuedRequest } from "./queued-request.ts";
 import { stretchRankMs } from "./stretch-order.ts";
@@ -15,7 +14,6 @@ import { type Expected, workAhead } from "./work-ahead.ts";
 export class WaitingRoom<Payload> {
   readonly #settings: QueueSettings;
   readonly #waiting = new Map<string, WaitingRequest<Payload>>();
-  readonly #byDeadline = new OrderedHeap<WaitingRequest<Payload>>(byDeadline);
   readonly #accounts: KeyAccounts;
   readonly #aged: AgedTurns;
   /** The highest priority first. None is empty. */
@@ -38,7 +36,7 @@ export class WaitingRoom<Payload> {
   }
 
   get nextDeadlineAtMs(): number | undefined {
-    return this.#byDeadline.first?.request.deadlineAtMs;
+    return this.#soonest()?.request.deadlineAtMs;
   }
 
   get bands(): readonly PriorityBand<Payload>[] {
@@ -82,7 +80,6 @@ export class WaitingRoom<Payload> {
     };
     const account = this.#accounts.join(request.key, this.#lowestServed());
     this.#bandAt(request.priority).add(waiting, account);
-    this.#byDeadline.add(waiting);
     this.#waiting.set(request.id, waiting);
     this.#promptTokens += request.promptTokens;
   }
@@ -97,7 +94,7 @@ export class WaitingRoom<Payload> {
 
   /** Takes out the first whose deadline has come. */
   takeOverdue(nowMs: number): QueuedRequest<Payload> | undefined {
-    const first = this.#byDeadline.first;
+    const first = this.#soonest();
     if (first === undefined || first.request.deadlineAtMs > nowMs) return undefined;
     this.#takeOut(first);
     return first.request;
@@ -162,13 +159,21 @@ export class WaitingRoom<Payload> {
   #takeOut(waiting: WaitingRequest<Payload>) {
     const { id, priority, promptTokens } = waiting.request;
     this.#waiting.delete(id);
-    this.#byDeadline.remove(waiting);
     this.#promptTokens -= promptTokens;
     const band = this.#bandAt(priority);
     const account = band.remove(waiting);
     if (account !== undefined) this.#accounts.leave(account);
     if (band.size === 0) this.#bands = this.#bands.filter((other) => other !== band);
     return account;
+  }
+
+  /** The one whose deadline comes first. */
+  #soonest(): WaitingRequest<Payload> | undefined {
+    let soonest: WaitingRequest<Payload> | undefined;
+    for (const { soonest: first } of this.#bands) {
+      if (first !== undefined && (soonest === undefined || byDeadline(first, soonest) < 0)) soonest = first;
+    }
+    return soonest;
   }
 
   #bandAt(priority: number): PriorityBand<Payload> {
@@ -194,8 +199,4 @@ export class WaitingRoom<Payload> {
   #rankMs(request: QueuedRequest<Payload>): number {
     return stretchRankMs(request, this.#settings.stretch, this.#settings.workCost());
   }
-}
-
-function byDeadline(a: WaitingRequest<unknown>, b: WaitingRequest<unknown>): number {
-  return a.request.deadlineAtMs - b.request.deadlineAtMs || a.turn - b.turn;
 }
