@@ -75,9 +75,10 @@ export class TenantClients {
     this.#signal.throwIfAborted();
     const atMs = performance.now();
     const outcome = await (this.#clients.get(tenant) as LoadClient).call(request);
-    // Where headers were out already, a comment of the stream tells it.
+    // Where the headers of a stream were out already, a comment in it tells the same.
+    const isRefused = outcome.status === 429 || (outcome.status === 200 && outcome.kind === "failed");
     const told = Number(outcome.headers["retry-after"] ?? Number.NaN);
-    const retryAfterS = outcome.kind === "failed" && Number.isFinite(told) ? told : undefined;
+    const retryAfterS = isRefused && Number.isFinite(told) ? told : undefined;
     return { tenant, attempt, atMs, outcome, retryAfterS };
   }
 
