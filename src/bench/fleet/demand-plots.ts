@@ -1,5 +1,5 @@
-import { escaped, one, policyLabel } from "./fleet-plots.ts";
-import type { FleetRow } from "./fleet-row.ts";
+import { type FleetRow, policyLabel } from "./fleet-row.ts";
+import { escaped, one, svgPicture } from "./svg-picture.ts";
 
 const PANEL = { width: 270, height: 230, left: 52, top: 52, gap: 62 };
 const LEGEND = { left: 24, line: 17 };
@@ -46,11 +46,7 @@ export function demandPlot(title: string, rows: readonly FleetRow[]): string {
   const legendLeft = PANEL.left + PANELS.length * (PANEL.width + PANEL.gap) - PANEL.gap + LEGEND.left;
   const width = legendLeft + 60 + 6.6 * Math.max(...labels.map(({ length }) => length));
   const height = Math.max(PANEL.top + PANEL.height + 40, PANEL.top + labels.length * LEGEND.line + 8);
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${one(width)} ${one(height)}" font-family="sans-serif" font-size="12">`,
-    `<title>${escaped(title)}</title>`,
-    `<rect width="${one(width)}" height="${one(height)}" fill="#fff"/>`,
-    `<text x="8" y="18" font-weight="bold">${escaped(title)}</text>`,
+  return svgPicture({ title, heading: title }, one(width), one(height), [
     ...PANELS.flatMap((panel, i) => panelOf(panel, PANEL.left + i * (PANEL.width + PANEL.gap), lines)),
     ...labels.flatMap((label, i) => {
       const y = PANEL.top + i * LEGEND.line + 6;
@@ -59,9 +55,7 @@ export function demandPlot(title: string, rows: readonly FleetRow[]): string {
         `<text x="${legendLeft + 34}" y="${y + 4}">${escaped(label)}</text>`,
       ];
     }),
-    "</svg>",
-    "",
-  ].join("\n");
+  ]);
 }
 
 function panelOf(panel: Panel, left: number, lines: readonly (readonly FleetRow[])[]): string[] {

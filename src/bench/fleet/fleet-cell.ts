@@ -1,9 +1,9 @@
 import { type EngineProfileName, engineProfiles } from "../../sim/engine/step-time.ts";
 import { estimatedTtft, omniscient } from "../../sim/fleet/bounds.ts";
-import type { CacheKnowledge } from "../../sim/fleet/cache-knowledge.ts";
 import type { FleetRouterMaker } from "../../sim/fleet/fleet-router.ts";
 import { type FleetProfileName, fleetSetup } from "../../sim/fleet/fleet-setup.ts";
 import { simulateFleet } from "../../sim/fleet/fleet-simulation.ts";
+import type { IndexKind } from "../../sim/fleet/index-kind.ts";
 import { productionRouter } from "../../sim/fleet/production-router.ts";
 import { SCENARIOS, type Scenario } from "../../sim/fleet/scenarios.ts";
 import type { Workload } from "../../sim/fleet/workload.ts";
@@ -25,7 +25,7 @@ export type FleetCell = AskedPolicy & {
   /** How old gauges get, and how late cache events are known; undefined: as in the profile. */
   readonly scrapeMs?: number | undefined;
   readonly eventDelayMs?: number | undefined;
-  readonly knowledge: CacheKnowledge;
+  readonly index: IndexKind;
   readonly pods: number;
   readonly demand: Demand;
   readonly queue: FleetQueue;
@@ -63,7 +63,7 @@ export function runFleetCell(cell: FleetCell, trace: FleetTrace): RunFigures {
   return runFigures(result, result.log.arrivalMs[result.log.size - 1] ?? 0, 0);
 }
 
-function routerOf({ policy, policyParameters, knowledge, queue, deadlineMs }: FleetCell): FleetRouterMaker {
+function routerOf({ policy, policyParameters, index, queue, deadlineMs }: FleetCell): FleetRouterMaker {
   switch (policy) {
     case "omniscient":
     case "pooled":
@@ -71,7 +71,7 @@ function routerOf({ policy, policyParameters, knowledge, queue, deadlineMs }: Fl
     case "est-ttft":
       return estimatedTtft;
     default:
-      return productionRouter(policy, { parameters: policyParameters, knowledge, ...queueSetup(queue, deadlineMs) });
+      return productionRouter(policy, { parameters: policyParameters, index, ...queueSetup(queue, deadlineMs) });
   }
 }
 

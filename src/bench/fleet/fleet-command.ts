@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type EngineProfileName, engineProfiles } from "../../sim/engine/step-time.ts";
-import { CACHE_KNOWLEDGE, type CacheKnowledge } from "../../sim/fleet/cache-knowledge.ts";
 import type { FleetProfileName } from "../../sim/fleet/fleet-setup.ts";
+import { INDEX_KINDS, type IndexKind } from "../../sim/fleet/index-kind.ts";
 import { SCENARIOS } from "../../sim/fleet/scenarios.ts";
 import { finishCommand } from "../report/finish-command.ts";
 import { names, positiveNumber, wholeNumber } from "../report/option-values.ts";
@@ -30,7 +30,7 @@ type FleetCommandOptions = {
   readonly kvTokens?: number;
   readonly scrape?: number;
   readonly eventDelay?: number;
-  readonly index: CacheKnowledge;
+  readonly index: IndexKind;
   readonly horizon: number;
   readonly think?: number;
   readonly once?: true;
@@ -95,7 +95,7 @@ export function fleetCommand(): Command {
         "what policies know of caches; events: all changes; sent: what was sent where, as far as caches keep it; " +
           "all-sent: what was sent where, for good, as routers with a tree of their own",
       )
-        .choices(CACHE_KNOWLEDGE)
+        .choices(INDEX_KINDS)
         .default("events"),
     )
     .option("--horizon <s>", "closed loop: simulated seconds", positiveNumber, 1_500)

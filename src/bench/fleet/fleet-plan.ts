@@ -1,7 +1,7 @@
 import path from "node:path";
 import { type EngineProfileName, engineProfiles } from "../../sim/engine/step-time.ts";
-import type { CacheKnowledge } from "../../sim/fleet/cache-knowledge.ts";
 import type { FleetProfileName } from "../../sim/fleet/fleet-setup.ts";
+import type { IndexKind } from "../../sim/fleet/index-kind.ts";
 import { openTrace } from "../traces/read-trace.ts";
 import type { TraceFormat } from "../traces/trace-rows.ts";
 import { type FleetCell, scenarioNamed } from "./fleet-cell.ts";
@@ -20,7 +20,7 @@ export type FleetRequestedRuns = {
   readonly kvTokens?: number | undefined;
   readonly scrapeMs?: number | undefined;
   readonly eventDelayMs?: number | undefined;
-  readonly index: CacheKnowledge;
+  readonly index: IndexKind;
   readonly pods: readonly number[];
   readonly load?: readonly number[] | undefined;
   readonly sessionsPerPod?: readonly number[] | undefined;
@@ -58,7 +58,7 @@ export async function fleetPlan(asked: FleetRequestedRuns): Promise<FleetPlan> {
         for (const demand of demands(asked, scenario, open)) {
           const { profile, engine, kvTokens, mostTokens, deadlineMs, scrapeMs, eventDelayMs, index } = asked;
           const cacheScale = kvTokens === undefined ? asked.cacheScale : kvTokens / engineProfiles[engine].kvTokens;
-          const reports = { scrapeMs, eventDelayMs, knowledge: index };
+          const reports = { scrapeMs, eventDelayMs, index };
           const fleet = { profile, engine, cacheScale, pods, ...reports };
           const common = { trace, scenario, ...fleet, demand, mostTokens, deadlineMs };
           const cells = queuedPolicies(asked).map((run) =>

@@ -1,4 +1,5 @@
-import type { FleetRow } from "./fleet-row.ts";
+import { type FleetRow, policyLabel } from "./fleet-row.ts";
+import { escaped, one, svgPicture } from "./svg-picture.ts";
 
 const BARS_WIDTH = 550;
 /** Of a letter, about. */
@@ -31,28 +32,6 @@ export function fleetPlot(title: string, rows: readonly FleetRow[]): string {
   });
   const width = labelWidth + BARS_WIDTH;
   const height = TOP + rows.length * (BAR_HEIGHT + GAP) + 4;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
-    `<title>Mean TTFT: ${escaped(title)}</title>`,
-    `<rect width="${width}" height="${height}" fill="#fff"/>`,
-    `<text x="8" y="18" font-weight="bold">Mean TTFT (log scale): ${escaped(title)}</text>`,
-    ...bars,
-    "</svg>",
-    "",
-  ].join("\n");
-}
-
-/** A row's policy, and its queue if it has one. */
-export function policyLabel({ policy, queue }: FleetRow): string {
-  return queue === "off" ? policy : `${policy}, queue ${queue}`;
-}
-
-/** A coordinate. */
-export function one(value: number): string {
-  return value.toFixed(1);
-}
-
-/** Text for SVG. */
-export function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  const words = { title: `Mean TTFT: ${title}`, heading: `Mean TTFT (log scale): ${title}` };
+  return svgPicture(words, `${width}`, `${height}`, bars);
 }

@@ -1,3 +1,4 @@
+import type { IndexKind } from "../../sim/fleet/index-kind.ts";
 import { mean, rounded, type Summary } from "../report/percentiles.ts";
 import type { FleetCell } from "./fleet-cell.ts";
 import type { RunFigures } from "./fleet-figures.ts";
@@ -11,8 +12,8 @@ export type FleetRow = {
   readonly profile: string;
   readonly engine: string;
   readonly cacheScale: number;
-  /** What the router knows of caches (see cache-knowledge.ts). */
-  readonly index: string;
+  /** What the router knows of caches (see index-kind.ts). */
+  readonly index: IndexKind;
   readonly pods: number;
   /** Of an open loop; null in a closed one. */
   readonly load: number | null;
@@ -71,7 +72,7 @@ export function fleetRow({ cell, traceName, figures }: FleetRuns, base: FleetRun
     profile: cell.profile,
     engine: cell.engine,
     cacheScale: cell.cacheScale,
-    index: cell.knowledge,
+    index: cell.index,
     pods: cell.pods,
     load: demand.kind === "load" ? demand.load : null,
     sessionsPerPod: demand.kind === "sessions" ? demand.perPod : null,
@@ -108,7 +109,12 @@ function policyTitle({ policy, policyParameters }: FleetCell): string {
 
 /** A policy and its queue in words. */
 export function runTitle(cell: FleetCell): string {
-  return cell.queue === "off" ? policyTitle(cell) : `${policyTitle(cell)}, queue ${cell.queue}`;
+  return policyLabel({ policy: policyTitle(cell), queue: cell.queue });
+}
+
+/** The same of a row. */
+export function policyLabel({ policy, queue }: Pick<FleetRow, "policy" | "queue">): string {
+  return queue === "off" ? policy : `${policy}, queue ${queue}`;
 }
 
 function pairedDiff(base: FleetRuns, means: readonly number[]): PairedDiff {

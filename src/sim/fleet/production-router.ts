@@ -5,7 +5,6 @@ import type { PodClaimChange, ReportedPod } from "../../routing/pod-registry.ts"
 import { seededRandom } from "../../routing/random.ts";
 import { Router } from "../../routing/router.ts";
 import { type GivenRules, routingRules } from "../../routing/routing-rules.ts";
-import { type CacheKnowledge, simulationLimits } from "./cache-knowledge.ts";
 import {
   type BlockChange,
   type FleetRouter,
@@ -17,6 +16,7 @@ import {
   type RoutedRequest,
 } from "./fleet-router.ts";
 import { blocksPerSegment, segmentHashes, segmentsOfChanges } from "./fleet-segments.ts";
+import { type IndexKind, simulationLimits } from "./index-kind.ts";
 
 const MODEL = "simulated";
 /** What a token of a simulated prompt is taken to be in text. */
@@ -34,7 +34,7 @@ export type ProductionSetup = {
   /** Within what time requests want their first token. */
   readonly deadlineMs?: number | undefined;
   /** Undefined: events. */
-  readonly knowledge?: CacheKnowledge | undefined;
+  readonly index?: IndexKind | undefined;
 };
 
 /** The routing core that runs in production, under one of its policies, with the simulation's clock. */
@@ -46,7 +46,7 @@ class ProductionRouter implements FleetRouter {
   readonly #router: Router;
   readonly #policy: string;
   readonly #setup: ProductionSetup;
-  readonly #knowledge: CacheKnowledge;
+  readonly #index: IndexKind;
   readonly #segmentTokens: number;
   readonly #blocksPerSegment: number;
   readonly #setting: FleetRouterSetting;
@@ -55,17 +55,16 @@ class ProductionRouter implements FleetRouter {
   readonly #held = new Map<string, RoutedRequest>();
   #wakeArmed = false;
   readonly #facts: PodFacts[] = [];
-  /** Blocks of an unfinished segment, by pod: a segment is claimed with its last block. */
   #sequence = 0;
 
   constructor(policy: string, setup: ProductionSetup, setting: FleetRouterSetting) {
     this.#policy = policy;
     this.#setup = setup;
-    this.#knowledge = setup.knowledge ?? "events";
+    this.#index = setup.index ?? "events";
     this.#setting = setting;
     this.#blocksPerSegment = blocksPerSegment(setting.blockTokens);
     this.#segmentTokens = this.#blocksPerSegment * setting.blockTokens;
-    const limits = simulationLimits(this.#knowledge);
+    const limits = simulationLimits(this.#index);
     const random = seededRandom(setting.seed);
     const released = (heldId: string, result: Placement | RouteRefusal) => this.#released(heldId, result);
     this.#router = new Router({ instance: "fleet", random, nowMs: 0, limits, released });
@@ -108,7 +107,7 @@ class ProductionRouter implements FleetRouter {
     if (leaseId === undefined) return;
     this.#leases.delete(request.index);
     const { promptTokens, outputTokens: completionTokens } = request;
-    const cachedTokens = this.#knowledge === "all-sent" ? undefined : hitTokens;
+    const cachedTokens = this.#index === "all-sent" ? undefined : hitTokens;
     const usage = kind === "completed" ? { promptTokens, cachedTokens, completionTokens } : {};
     this.#router.finish(leaseId, { kind, ...usage }, nowMs);
   }
@@ -125,7 +124,7 @@ class ProductionRouter implements FleetRouter {
     for (const { pod, epoch, ready, running, waiting, kvUsage, ageMs, changes } of reports) {
       const facts = this.#factsOf(pod, epoch, ready);
       pods.push({ facts, gauges: { running, waiting, kvUsage, ageMs } });
-      if (this.#knowledge !== "events") continue;
+      if (this.#index !== "events") continue;
       for (const change of this.#claimChanges(changes)) claims.push({ podId: facts.id, epoch: facts.epoch, change });
     }
     this.#router.report({ source: "fleet", instance: "one", sequence: ++this.#sequence, pods, claims }, nowMs);
@@ -169,7 +168,7 @@ class ProductionRouter implements FleetRouter {
       servedModels: [MODEL],
       capacityTokens: this.#setting.capacityTokens,
       blockTokens: this.#setting.blockTokens,
-      index: this.#knowledge === "events" ? { mode: "exact" } : { mode: "approximate", reason: "no_events" },
+      index: this.#index === "events" ? { mode: "exact" } : { mode: "approximate", reason: "no_events" },
     };
     this.#facts[pod] = facts;
     return facts;

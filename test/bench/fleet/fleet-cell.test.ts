@@ -3,7 +3,7 @@ import { readFleetTrace } from "../../../src/bench/fleet/fleet-calls.ts";
 import { type FleetCell, runFleetCell } from "../../../src/bench/fleet/fleet-cell.ts";
 import type { Demand } from "../../../src/bench/fleet/fleet-workload.ts";
 import { madeUpSessions } from "../../../src/bench/fleet/made-up-sessions.ts";
-import type { CacheKnowledge } from "../../../src/sim/fleet/cache-knowledge.ts";
+import type { IndexKind } from "../../../src/sim/fleet/index-kind.ts";
 import { traceFile } from "../traces/trace-files.ts";
 
 const SEEDS = [1, 2, 3];
@@ -16,7 +16,7 @@ function cellOf(policy: string, demand: Demand, seed: number, pods = 8): FleetCe
     profile: "reference",
     engine: "llama-3.1-8b-h100",
     cacheScale: 1,
-    knowledge: "events",
+    index: "events",
     pods,
     demand,
     policy,
@@ -34,7 +34,7 @@ type Published = {
   readonly trace: string;
   readonly policy: string;
   readonly at: number;
-  readonly knowledge?: CacheKnowledge;
+  readonly index?: IndexKind;
   readonly meanS: number;
   readonly reachS: number;
   readonly hitShare: number;
@@ -58,7 +58,7 @@ const PUBLISHED: readonly Published[] = [
     trace: "mooncake_conversation_part1",
     policy: "cache-aware",
     at: 0.45,
-    knowledge: "all-sent",
+    index: "all-sent",
     meanS: 0.77,
     reachS: 0.02,
     hitShare: 0.15,
@@ -75,7 +75,7 @@ describe("the reference profile", () => {
         ? { kind: "load", load: published.at }
         : { kind: "sessions", perPod: published.at, horizonMs: 1_500_000 };
     const runs = SEEDS.map((seed) =>
-      runFleetCell({ ...cellOf(published.policy, demand, seed), knowledge: published.knowledge ?? "events" }, trace),
+      runFleetCell({ ...cellOf(published.policy, demand, seed), index: published.index ?? "events" }, trace),
     );
     const meanS = runs.reduce((sum, { ttftS }) => sum + ttftS.mean, 0) / SEEDS.length;
     const hitShare = runs.reduce((sum, run) => sum + run.hitShare, 0) / SEEDS.length;

@@ -13,7 +13,7 @@ const cell: FleetCell = {
   profile: "reference",
   engine: "llama-3.1-8b-h100",
   cacheScale: 1,
-  knowledge: "events",
+  index: "events",
   pods: 8,
   demand: { kind: "load", load: 0.45 },
   policy: "warmpath",
